@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Commands of the host world to the kernel world, run by a kernel thread. Contract, both worlds. */
+#ifndef UDF_HOST_CONTROL_H
+#define UDF_HOST_CONTROL_H
+
+enum host_command {
+	HOST_CMD_NONE,
+	HOST_CMD_MODULE_LOAD,		/* arg: name of one module (its dependencies are live) */
+	HOST_CMD_MODULE_UNLOAD,		/* arg: name */
+	HOST_CMD_SHUTDOWN,		/* quiesce the port: driver's shutdown or remove, then stop */
+	HOST_CMD_DISKS,			/* list what block devices there are */
+	HOST_CMD_RESET,			/* reset the port's function through the PCI core */
+	HOST_CMD_TASKS,			/* log every task with its stack trace */
+};
+
+struct host_control {
+	unsigned long id;
+	enum host_command cmd;
+	char arg[256];
+	void *data;			/* command's own, memory of the host world */
+	unsigned long len;
+};
+
+/* Take the next command. Returns 1 and fills C, or 0 when there is none. Never blocks. */
+int host_control_next(struct host_control *c);
+
+/* Command C is done with RESULT (0 or a negative errno, or the command's own). Never blocks. */
+void host_control_done(const struct host_control *c, long result);
+
+/* The kernel world has started: boot is over, commands are taken from now on. */
+void host_started(void);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Transports: how a driver process reaches its port. One operations table, one file for each transport.
+ *
+ *   kapi (PCI core, ioremap, IRQ chip)
+ *      |  lib/host/linux/{pci,mmio,irq}.c
+ *   virtual PCI function: config.c (virtual BARs, MSI capability), msix.c (virtual MSI-X table), mmio.c (traps)
+ *      |  struct udf_port_ops
+ *   qemu.c (a QEMU process, over qtest)      udf_port.c (the kernel module), later: vfio
+ *
+ * What a transport offers is the bare device: raw configuration space, BARs by number, vectors by number, DMA memory,
+ * reset. Everything that a driver's kernel code expects of a bus (sizing BARs, writing MSI messages) is made from it above
+ * the table, once for all transports.
+ *
+ * All functions return 0 or a negative errno unless said otherwise; -ENODEV from any of them means that the port is lost.
+ * They may be called from several vCPU threads and from the SIGSEGV handler of a vCPU: no malloc, no lock that is held
+ * across a signal; errors are plain codes.
+ */
+#ifndef UDF_PORT_PORT_H
+#define UDF_PORT_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+
+#define UDF_PORT_BARS 6		/* BAR 0-5; the expansion ROM is not offered */
+
+enum udf_irq_type { UDF_IRQ_INTX, UDF_IRQ_MSI, UDF_IRQ_MSIX };
+
+struct udf_bar_info {
+	uint64_t size;		/* bytes, a power of two; 0: no such BAR */
+	bool io, mem64, prefetch;
+	bool mappable;		/* bar_map() works; otherwise accesses go through bar_read() and bar_write() */
+};
+
+struct udf_dma_range {
+	uint64_t offset;	/* in the arena, bytes */
+	uint64_t dev;		/* device address */
+	uint64_t len;
+};
+
+struct udf_port;
+
+/* What a transport tells its owner; called from the transport's own thread, never from a vCPU. */
+struct udf_port_events {
+	/* Interrupt VECTOR of the enabled type arrived (edge). For INTx: vector 0, LEVEL says the line's new level. */
+	void (*irq)(void *ctx, unsigned int vector, int level);
+	/* The port is gone (QEMU died, device removed); WHY is one line. At most once. */
+	void (*lost)(void *ctx, const char *why);
+};
+
+struct udf_port_ops {
+	const char *name;			/* "qemu", "udf_port" */
+
+	/* Release everything; quiesces the device first (bus mastering off, interrupts off, reset). */
+	void (*close)(struct udf_port *port);
+
+	/* Raw configuration space, SIZE 1, 2, 4; OFFSET < 4096. */
+	int (*config_read)(struct udf_port *port, unsigned int offset, unsigned int size, uint32_t *value);
+	int (*config_write)(struct udf_port *port, unsigned int offset, unsigned int size, uint32_t value);
+
+	int (*bar_info)(struct udf_port *port, unsigned int bar, struct udf_bar_info *info);
+	/* SIZE 1, 2, 4, 8. Writes are posted: they may return before the device has seen them, in order with all other accesses. */
+	int (*bar_read)(struct udf_port *port, unsigned int bar, uint64_t offset, unsigned int size, uint64_t *value);
+	int (*bar_write)(struct udf_port *port, unsigned int bar, uint64_t offset, unsigned int size, uint64_t value);
+	/* Map LEN bytes (whole pages) of a mappable BAR at the fixed address VA. */
+	int (*bar_map)(struct udf_port *port, unsigned int bar, uint64_t offset, uint64_t len, void *va, bool wc);
+
+	/* The arena: a file descriptor that is mapped shared (offset 0 = arena's first byte), and its device addresses. */
+	int (*dma_get)(struct udf_port *port, int *fd, uint64_t *size, struct udf_dma_range *ranges, unsigned int *nr_ranges);
+
+	/* How many vectors of a type the device has (0: none). */
+	unsigned int (*irq_count)(struct udf_port *port, enum udf_irq_type type);
+	/* Enable vectors 0 ... COUNT-1 of TYPE, masked; COUNT 0 disables the type. MSI-X is enabled at the device before returning. */
+	int (*irq_enable)(struct udf_port *port, enum udf_irq_type type, unsigned int count);
+	/* Mask or unmask one vector of the enabled type. INTx: unmasking reports the line's level again if it is asserted. */
+	int (*irq_mask)(struct udf_port *port, unsigned int vector, bool masked);
+
+	/* Reset the function; its configuration is lost except for BARs. */
+	int (*reset)(struct udf_port *port);
+};
+
+struct udf_port {
+	const struct udf_port_ops *ops;
+	const struct udf_port_events *events;
+	void *ctx;				/* for events */
+	uint16_t domain;
+	uint8_t bus, devfn;
+	char address[64];			/* for people: "qemu:nvme.0", "0000:03:00.0" */
+};
+
+struct udf_port_config {
+	const char *spec;			/* "qemu:nvme,drive=d0,serial=x" */
+	const char *const *backends;		/* further qemu options: "-blockdev", "...", NULL-terminated */
+	uint64_t arena_size;			/* bytes, whole MiB; 0: the default */
+	unsigned int function;			/* which function of a multi-port card this process drives */
+};
+
+/* Open the port that CONFIG names. Blocks until the device answers. */
+int udf_port_open(const struct udf_port_config *config, const struct udf_port_events *events, void *ctx,
+		  struct udf_port **port, struct udf_error *err);
+
+#endif
