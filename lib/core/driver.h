@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A running driver: image + port + vCPUs + modules, in this process. Host world.
+ *
+ * One at a time in a process: kernel code has fixed addresses. udf_driver_start() maps the image, opens the port, starts the
+ * vCPU threads, boots the kernel code and waits until it takes commands; udf_driver_load() loads a module with what it
+ * depends on; udf_driver_stop() shuts the device down, stops the vCPUs and unmaps everything.
+ * All functions may block and are called from threads of the application, never from a vCPU.
+ */
+#ifndef UDF_CORE_DRIVER_H
+#define UDF_CORE_DRIVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "control.h"
+#include "image/image.h"
+#include "port/port.h"
+
+struct udf_driver;
+
+struct udf_driver_config {
+	struct udf_image_options image;
+	const char *modules_dir;	/* directory of modules.dep; NULL: belongs to the release */
+	struct udf_port_config port;	/* .spec NULL: no port, for tests */
+	unsigned int cpus;		/* 0: 1 */
+	/* Log lines without newline; NULL: stderr. From any thread, must not call back. */
+	void (*log)(void *ctx, int level, const char *text);
+	/* Uevents: see host_event(). */
+	void (*event)(void *ctx, const char *action, const char *devpath, const char *const *env, unsigned int n);
+	/* The port or the kernel code is lost (QEMU died, panic); default: the process ends with a message. */
+	void (*lost)(void *ctx, const char *why);
+	void *ctx;
+};
+
+int udf_driver_start(const struct udf_driver_config *config, struct udf_driver **driver, struct udf_error *err);
+
+/* Load a module: a name ("nvme"), a path, or a modalias ("pci:v00001B36..."), with what it depends on. PARAMS: "a=1 b=2" or NULL. */
+int udf_driver_load(struct udf_driver *driver, const char *module, const char *params, struct udf_error *err);
+int udf_driver_unload(struct udf_driver *driver, const char *module, struct udf_error *err);
+
+/* Modalias of the port, as udev would build it. */
+int udf_driver_modalias(struct udf_driver *driver, char *buf, size_t len);
+
+/*
+ * Run a command in the kernel world's control thread and wait for its result, for at most TIMEOUT_MS (-1: for ever).
+ * Returns the result; -ETIMEDOUT leaves the command running.
+ */
+long udf_driver_control(struct udf_driver *driver, enum host_command cmd, const char *arg, void *data, size_t len, int timeout_ms);
+
+/* Make the front ends look at their rings on vCPU CPU (HOST_PEND_FRONT). Any thread; cheap when the vCPU is awake and looking. */
+void udf_driver_kick(struct udf_driver *driver, unsigned int cpu);
+
+unsigned int udf_driver_cpus(const struct udf_driver *driver);
+struct udf_image *udf_driver_image(struct udf_driver *driver);
+
+struct udf_driver_stats {
+	uint64_t privileged_calls;	/* what went to the transport: config space, register traps, interrupt masks, reset */
+	uint64_t interrupts;
+	uint64_t idle_sleeps;
+	uint64_t start_ns;		/* from udf_driver_start() to the first command taken */
+};
+void udf_driver_stats(const struct udf_driver *driver, struct udf_driver_stats *stats);
+
+int udf_driver_stop(struct udf_driver *driver, struct udf_error *err);
+
+#endif
