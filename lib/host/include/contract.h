@@ -21,6 +21,7 @@
 #include "mem.h"
 #include "module.h"
 #include "control.h"
+#include "front.h"
 #include "pci.h"
 #include "time.h"
 
@@ -43,6 +44,8 @@
 	fn(host_module_open) fn(host_module_link) fn(host_module_free_init)	\
 	fn(host_module_close) fn(host_module_live) fn(host_file_read)		\
 	/* control.h */								\
-	fn(host_control_next) fn(host_control_done) fn(host_started)
+	fn(host_control_next) fn(host_control_done) fn(host_started)		\
+	/* front.h */								\
+	fn(host_front_table) fn(host_front_changed) fn(host_front_notify)
 
 #endif

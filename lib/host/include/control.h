@@ -11,6 +11,7 @@ enum host_command {
 	HOST_CMD_DISKS,			/* list what block devices there are */
 	HOST_CMD_RESET,			/* reset the port's function through the PCI core */
 	HOST_CMD_TASKS,			/* log every task with its stack trace */
+	HOST_CMD_FRONT,			/* data: struct host_front_command, for kapi_front_command() */
 };
 
 struct host_control {

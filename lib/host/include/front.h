@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The block front end between the worlds: what disks there are, who may use them, and commands. Contract, both worlds.
+ *
+ * Requests and completions do not pass here: they travel over rings (lib/front/ring.h). This header is their set-up:
+ *
+ *   host world                                         kernel world
+ *   udf_driver_control(HOST_CMD_FRONT, command)  --->  kapi_front_command()   rings, memory, opening of disks
+ *   struct host_front_table                      <---  written as disks come, change and go; host_front_changed()
+ *   ring, then udf_driver_kick()                 --->  kapi_front_pend()
+ *   ring                                         <---  completion, then host_front_notify()
+ */
+#ifndef UDF_HOST_FRONT_H
+#define UDF_HOST_FRONT_H
+
+#define HOST_FRONT_DISKS	256		/* disks of one driver process at a time */
+#define HOST_FRONT_QUEUES	64		/* rings bound to one vCPU at a time */
+#define HOST_FRONT_CHUNK_ORDER	10		/* largest chunk that HOST_FRONT_ALLOC gives: 4 KiB << 10 */
+#define HOST_FRONT_GRANULE	(1ul << 20)	/* chunks are at least so large, and aligned to their size */
+
+enum host_front_flag {
+	HOST_DISK_READ_ONLY	= 1u << 0,
+	HOST_DISK_WRITE_CACHE	= 1u << 1,	/* volatile: flush means something */
+	HOST_DISK_FUA		= 1u << 2,	/* the device does it; without, the block layer flushes after the write */
+	HOST_DISK_ROTATIONAL	= 1u << 3,
+	HOST_DISK_ZONED		= 1u << 4,
+	HOST_DISK_REMOVABLE	= 1u << 5,
+};
+
+/* One disk. Sizes in bytes; strings end with a 0, empty when the driver does not tell. */
+struct host_front_disk {
+	unsigned int id;			/* 0: free slot. Slot number + HOST_FRONT_DISKS * generation, never used twice */
+	unsigned int flags;			/* enum host_front_flag */
+	char name[32];				/* as the kernel names it: the gendisk's name */
+	char serial[64], model[64], wwid[160];
+	unsigned long size;
+	unsigned int logical_block, physical_block;
+	unsigned int io_min, io_opt;
+	unsigned int max_bytes;			/* largest request that reaches the driver in one piece */
+	unsigned int max_segments;
+	unsigned int max_segment_size;
+	unsigned int dma_alignment;		/* mask: a buffer's address and length must have these bits clear */
+	unsigned long max_discard;		/* 0: no discard */
+	unsigned int discard_granularity, discard_alignment;
+	unsigned long max_write_zeroes;		/* 0: the block layer writes pages of zeroes instead */
+};
+
+/* Written by the kernel world only. SEQ is odd while it writes; a reader copies what it needs and reads SEQ again. */
+struct host_front_table {
+	unsigned int seq;
+	unsigned int pad[15];
+	struct host_front_disk disk[HOST_FRONT_DISKS];
+};
+
+enum host_front_op {
+	HOST_FRONT_ATTACH = 1,	/* take requests from RING (RING_SIZE bytes) on vCPU CPU; sets QUEUE. COOKIE goes to host_front_notify() */
+	HOST_FRONT_DETACH,	/* QUEUE: stop taking requests, wait until those in flight are completed, forget the ring */
+	HOST_FRONT_OPEN,	/* open DISK (an id), as open(2) of the block device does; counts */
+	HOST_FRONT_CLOSE,	/* undo one open */
+	HOST_FRONT_ALLOC,	/* a chunk of arena memory of at most ORDER; sets ADDR and ORDER. Zeroed */
+	HOST_FRONT_FREE,	/* give the chunk at ADDR back; no request uses it any more */
+};
+
+/* The data of HOST_CMD_FRONT; the command's result is 0 or a negative errno. */
+struct host_front_command {
+	enum host_front_op op;
+	unsigned int cpu;
+	void *ring;
+	unsigned long ring_size;
+	unsigned long cookie;
+	unsigned long queue;
+	unsigned int disk;
+	unsigned int order;		/* HOST_FRONT_ALLOC: 4 KiB << order, 8 ... HOST_FRONT_CHUNK_ORDER */
+	unsigned long addr;
+};
+
+/* The table that the kernel world writes; lives as long as the process. Called once, at start. */
+struct host_front_table *host_front_table(void);
+
+/* The table has changed. Never blocks. */
+void host_front_changed(void);
+
+/* The ring attached with COOKIE has completions that its owner waits for. Any context. Never blocks. */
+void host_front_notify(unsigned long cookie);
+
+#endif
