@@ -6,8 +6,8 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 PURE_SRCS := $(call sources,$(addprefix lib/,common image loader port front host/fake))
 
 ASAN_OBJS := $(call objects,asan,$(PURE_SRCS))
-UNIT_SRCS := $(sort $(shell find tests/unit -name 'test_*.c'))
-UNIT_HELPERS := $(sort $(filter-out $(UNIT_SRCS),$(shell find tests/unit -name '*.c')))
+UNIT_SRCS := $(sort $(shell find tests -path "tests/unit/*" -name "test_*.c"))
+UNIT_HELPERS := $(sort $(filter-out $(UNIT_SRCS),$(shell find tests -path "tests/unit/*" -name "*.c")))
 UNIT_HELPER_OBJS := $(call objects,asan,$(UNIT_HELPERS))
 UNITS := $(patsubst %.c,$(B)/%,$(UNIT_SRCS))
 
