@@ -12,6 +12,7 @@
 
 #define SHOW_AFTER_MS	2000
 #define REDRAW_MS	250
+#define CLEAR_LINE	"\r\033[K"
 
 struct udf_progress {
 	pthread_t thread;
@@ -36,14 +37,15 @@ static struct timespec after_ms(struct timespec t, long ms)
 
 static void draw(struct udf_progress *p)
 {
+	char line[256], percent[16] = "";
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	fprintf(stderr, "\r\033[Kudf: %s%s%s (", p->what, p->step[0] ? ": " : "", p->step);
 	if (p->percent < UDF_PROGRESS_UNKNOWN)
-		fprintf(stderr, "%u %%, ", p->percent);
-	fprintf(stderr, "%ld s)", (long)(now.tv_sec - p->start.tv_sec));
-	fflush(stderr);
+		snprintf(percent, sizeof(percent), "%u %%, ", p->percent);
+	snprintf(line, sizeof(line), CLEAR_LINE "udf: %s%s%s (%s%ld s)", p->what, p->step[0] ? ": " : "", p->step, percent,
+		 (long)(now.tv_sec - p->start.tv_sec));
+	fputs(line, stderr);
 	p->shown = true;
 }
 
@@ -111,10 +113,8 @@ void udf_progress_end(struct udf_progress *p)
 	pthread_cond_signal(&p->changed);
 	pthread_mutex_unlock(&p->lock);
 	pthread_join(p->thread, NULL);
-	if (p->shown) {
-		fputs("\r\033[K", stderr);
-		fflush(stderr);
-	}
+	if (p->shown)
+		fputs(CLEAR_LINE, stderr);
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
