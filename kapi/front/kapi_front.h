@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Front ends: what Linux or an application sees of the driver, at the class-device boundary. Kernel world.
+ * Front ends: what an application sees of the driver, at the class-device boundary. Kernel world.
+ *
+ *   disk.c     the disks that drivers registered: found by their uevents, opened on demand, described in the host's table
+ *   queue.c    a kernel thread per vCPU that takes requests from rings; completions
+ *   request.c  a request as bios of the block layer
+ *   memory.c   chunks of the arena for the application's buffers
  *
  * The first part is what the rest of kapi calls; the second is shared by the files of this folder.
  */
 #ifndef KAPI_FRONT_KAPI_FRONT_H
 #define KAPI_FRONT_KAPI_FRONT_H
 
+#include <linux/blkdev.h>
 #include <linux/kobject.h>
+#include <linux/percpu-refcount.h>
 #include <linux/types.h>
 
-#include "front.h"	/* lib/host/include */
+#include "front.h"
+#include "ring.h"
 
 /* At boot, after the block layer's init functions and after all vCPUs are up, from a kernel thread. Once. */
-int kapi_front_init(void);
+void kapi_front_init(void);
 
 /* HOST_PEND_FRONT was pending on the calling vCPU; hard-interrupt context. */
 void kapi_front_pend(void);
@@ -26,5 +34,63 @@ void kapi_front_uevent(struct kobject *kobj, enum kobject_action action, char *e
 
 /* HOST_CMD_FRONT: perform C (memory of the host world) and return its result. May sleep; kernel thread. */
 long kapi_front_command(struct host_front_command *c);
+
+/* ---- within kapi/front ---- */
+
+struct kapi_queue;
+
+/* A disk slot. Its place in the array is its slot of the host's table. */
+struct kapi_disk {
+	unsigned int id;		/* 0: free */
+	unsigned int live_id;		/* equals id while open: requests are accepted */
+	struct gendisk *disk;		/* a reference on its device */
+	struct block_device *bdev;	/* open */
+	fmode_t mode;
+	unsigned int opens;
+	unsigned long state;		/* KAPI_DISK_* bits */
+	struct percpu_ref users;	/* requests in flight */
+	struct completion unused;
+	struct work_struct work;
+};
+
+/* One request of a ring, from take to post. The bio is embedded: nothing is allocated for an ordinary read or write. */
+struct kapi_request {
+	struct bio bio;
+	struct bio_vec vec[UDF_RING_INLINE];
+	struct bio_vec *list;		/* more segments than these: allocated */
+	struct kapi_queue *queue;
+	struct kapi_disk *disk;
+	struct kapi_request *next;	/* while free */
+	struct udf_ring_sqe sqe;
+	struct work_struct work;	/* for what may take long */
+};
+
+extern struct workqueue_struct *kapi_front_wq;
+
+/* disk.c */
+void kapi_disks_init(void);
+int kapi_disk_open(unsigned int id);
+int kapi_disk_close(unsigned int id);
+/* The open disk ID with a use of it, NULL when there is none; given back by kapi_disk_put(). Any context. */
+struct kapi_disk *kapi_disk_get(unsigned int id);
+void kapi_disk_put(struct kapi_disk *d);
+
+/* queue.c */
+void kapi_queues_init(void);
+int kapi_queue_attach(struct host_front_command *c);
+int kapi_queue_detach(unsigned long id);
+/* R is done: post its completion and reuse it. Any context. */
+void kapi_queue_complete(struct kapi_request *r, int result);
+
+/* request.c */
+/* Check R->sqe and send it on its way; kapi_queue_complete() follows in any case. May sleep for a free request of the driver. */
+void kapi_request_start(struct kapi_request *r);
+void kapi_request_slow(struct work_struct *work);
+
+/* memory.c */
+int kapi_chunk_alloc(struct host_front_command *c);
+int kapi_chunk_free(unsigned long addr);
+/* Whether ADDR ... ADDR+LEN lies in chunks. Any context. */
+bool kapi_chunk_owns(unsigned long addr, unsigned long len);
 
 #endif

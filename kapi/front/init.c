@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The front ends' start and their commands. Kernel world. */
+#include <linux/workqueue.h>
+
+#include "kapi_front.h"
+
+/* For requests that may take long: discards, write-zeroes. */
+struct workqueue_struct *kapi_front_wq;
+
+void kapi_front_init(void)
+{
+	kapi_front_wq = alloc_workqueue("udf-front", WQ_UNBOUND | WQ_MEM_RECLAIM, 16);
+	BUG_ON(!kapi_front_wq);
+	kapi_disks_init();
+	kapi_queues_init();
+}
+
+long kapi_front_command(struct host_front_command *c)
+{
+	switch (c->op) {
+	case HOST_FRONT_ATTACH:
+		return kapi_queue_attach(c);
+	case HOST_FRONT_DETACH:
+		return kapi_queue_detach(c->queue);
+	case HOST_FRONT_OPEN:
+		return kapi_disk_open(c->disk);
+	case HOST_FRONT_CLOSE:
+		return kapi_disk_close(c->disk);
+	case HOST_FRONT_ALLOC:
+		return kapi_chunk_alloc(c);
+	case HOST_FRONT_FREE:
+		return kapi_chunk_free(c->addr);
+	}
+	return -EINVAL;
+}

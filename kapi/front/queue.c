@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Rings and the kernel threads that serve them, one thread for each vCPU. Kernel world.
+ *
+ *   kapi_front_pend() --wakes--> udf-front/N: take entries of all rings of vCPU N under one plug --> bios
+ *   bi_end_io, any vCPU -------> kapi_queue_complete(): post under the ring's lock --> host_front_notify()
+ *
+ * A ring is in its vCPU's array from attach to detach; only the thread takes it out, so it needs no lock to go through them.
+ */
+#include <linux/completion.h>
+#include <linux/kthread.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "contract.h"
+#include "kapi_front.h"
+
+#define BATCH 32	/* entries of one ring before the next ring has its turn */
+
+struct kapi_queue {
+	/* The thread's. */
+	struct udf_ring ring;		/* its .cq belongs to whoever holds the lock */
+	struct kapi_request *ready;	/* free requests that the thread has to itself */
+	unsigned int cpu, slot;
+	bool closing, broken;
+
+	raw_spinlock_t lock ____cacheline_aligned;	/* completions and the list of freed requests */
+	struct kapi_request *freed;
+	unsigned long cookie;
+	atomic_t in_flight;		/* 1 more while attached */
+	struct completion stopped, drained;
+	struct kapi_request *requests;
+};
+
+struct front_cpu {
+	struct task_struct *task;
+	struct kapi_queue *queues[HOST_FRONT_QUEUES];
+};
+
+static struct front_cpu cpus[HOST_CPUS_MAX];
+static DEFINE_MUTEX(attach_lock);
+
+void kapi_queue_complete(struct kapi_request *r, int result)
+{
+	struct kapi_queue *q = r->queue;
+	unsigned long user_data = r->sqe.user_data;
+	unsigned long flags;
+	bool notify;
+
+	if (r->disk)
+		kapi_disk_put(r->disk);
+	kfree(r->list);
+
+	raw_spin_lock_irqsave(&q->lock, flags);
+	/* First free, then post: who sees the completion may send the next request at once. */
+	r->next = q->freed;
+	q->freed = r;
+	notify = udf_ring_post(&q->ring, user_data, result);
+	raw_spin_unlock_irqrestore(&q->lock, flags);
+
+	if (notify)
+		host_front_notify(q->cookie);
+	if (atomic_dec_and_test(&q->in_flight))
+		complete(&q->drained);
+}
+
+static struct kapi_request *request_get(struct kapi_queue *q)
+{
+	struct kapi_request *r;
+	unsigned long flags;
+
+	if (!q->ready) {
+		raw_spin_lock_irqsave(&q->lock, flags);
+		q->ready = q->freed;
+		q->freed = NULL;
+		raw_spin_unlock_irqrestore(&q->lock, flags);
+	}
+	r = q->ready;
+	if (r)
+		q->ready = r->next;
+	return r;
+}
+
+static void queue_break(struct kapi_queue *q, const char *why)
+{
+	q->broken = true;
+	pr_err("udf: a front-end ring on CPU %u is broken (%s); no more requests are taken from it\n", q->cpu, why);
+}
+
+/* Take at most BATCH requests. Returns whether there were any. */
+static bool queue_run(struct kapi_queue *q)
+{
+	struct kapi_request *r;
+	unsigned int n;
+	int got;
+
+	for (n = 0; n < BATCH && udf_ring_peek(&q->ring) && !q->broken; n++) {
+		r = request_get(q);
+		if (!r) {
+			queue_break(q, "more requests in flight than it has entries");
+			break;
+		}
+		got = udf_ring_take(&q->ring, &r->sqe);
+		if (got <= 0) {
+			r->next = q->ready;
+			q->ready = r;
+			if (got < 0)
+				queue_break(q, "its indices make no sense");
+			break;
+		}
+		atomic_inc(&q->in_flight);
+		kapi_request_start(r);
+	}
+	return n > 0;
+}
+
+/* One turn through the rings of this vCPU. Returns whether anything was done. */
+static bool run_all(struct front_cpu *c)
+{
+	struct blk_plug plug;
+	bool busy = false;
+	unsigned int i;
+
+	blk_start_plug(&plug);
+	for (i = 0; i < HOST_FRONT_QUEUES; i++) {
+		struct kapi_queue *q = READ_ONCE(c->queues[i]);
+
+		if (!q)
+			continue;
+		if (READ_ONCE(q->closing)) {
+			WRITE_ONCE(c->queues[i], NULL);
+			complete(&q->stopped);
+		} else if (queue_run(q)) {
+			busy = true;
+		}
+	}
+	blk_finish_plug(&plug);
+	return busy;
+}
+
+/* Before sleeping: ask every producer for a wake-up. Returns whether one of them has something already. */
+static bool wait_all(struct front_cpu *c)
+{
+	bool busy = false;
+	unsigned int i;
+
+	for (i = 0; i < HOST_FRONT_QUEUES; i++) {
+		struct kapi_queue *q = READ_ONCE(c->queues[i]);
+
+		if (q && (READ_ONCE(q->closing) || (!q->broken && udf_ring_wait_sq(&q->ring))))
+			busy = true;
+	}
+	return busy;
+}
+
+static int front_thread(void *data)
+{
+	struct front_cpu *c = data;
+
+	for (;;) {
+		if (run_all(c)) {
+			cond_resched();
+			continue;
+		}
+		set_current_state(TASK_IDLE);
+		if (!wait_all(c))
+			schedule();
+		__set_current_state(TASK_RUNNING);
+	}
+	return 0;
+}
+
+void kapi_front_pend(void)
+{
+	struct task_struct *task = READ_ONCE(cpus[smp_processor_id()].task);
+
+	if (task)
+		wake_up_process(task);
+}
+
+bool kapi_front_busy(unsigned int cpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < HOST_FRONT_QUEUES; i++) {
+		struct kapi_queue *q = READ_ONCE(cpus[cpu].queues[i]);
+
+		if (q && udf_ring_peek(&q->ring) && !q->broken)
+			return true;
+	}
+	return false;
+}
+
+void kapi_queues_init(void)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu) {
+		struct task_struct *task = kthread_create_on_cpu(front_thread, &cpus[cpu], cpu, "udf-front/%u");
+
+		BUG_ON(IS_ERR(task));
+		WRITE_ONCE(cpus[cpu].task, task);
+		wake_up_process(task);
+	}
+}
+
+static struct kapi_queue *queue_new(struct host_front_command *c)
+{
+	struct kapi_queue *q = kzalloc(sizeof(*q), GFP_KERNEL);
+	unsigned int i, n;
+
+	if (!q)
+		return ERR_PTR(-ENOMEM);
+	if (udf_ring_attach(&q->ring, c->ring, c->ring_size)) {
+		kfree(q);
+		return ERR_PTR(-EINVAL);
+	}
+	n = q->ring.mask + 1;
+	q->requests = kvcalloc(n, sizeof(*q->requests), GFP_KERNEL);
+	if (!q->requests) {
+		kfree(q);
+		return ERR_PTR(-ENOMEM);
+	}
+	for (i = 0; i < n; i++) {
+		struct kapi_request *r = &q->requests[i];
+
+		r->queue = q;
+		r->next = q->ready;
+		q->ready = r;
+		INIT_WORK(&r->work, kapi_request_slow);
+	}
+	raw_spin_lock_init(&q->lock);
+	atomic_set(&q->in_flight, 1);
+	init_completion(&q->stopped);
+	init_completion(&q->drained);
+	q->cpu = c->cpu;
+	q->cookie = c->cookie;
+	return q;
+}
+
+static void queue_free(struct kapi_queue *q)
+{
+	kvfree(q->requests);
+	kfree(q);
+}
+
+int kapi_queue_attach(struct host_front_command *c)
+{
+	struct kapi_queue *q;
+	int err = -EBUSY;
+	unsigned int i;
+
+	if (c->cpu >= HOST_CPUS_MAX || !cpus[c->cpu].task)
+		return -EINVAL;
+	q = queue_new(c);
+	if (IS_ERR(q))
+		return PTR_ERR(q);
+
+	mutex_lock(&attach_lock);
+	for (i = 0; i < HOST_FRONT_QUEUES; i++) {
+		if (cpus[c->cpu].queues[i])
+			continue;
+		q->slot = i;
+		c->queue = 1 + c->cpu * HOST_FRONT_QUEUES + i;
+		smp_store_release(&cpus[c->cpu].queues[i], q);
+		wake_up_process(cpus[c->cpu].task);	/* it asks for the first wake-up */
+		err = 0;
+		break;
+	}
+	mutex_unlock(&attach_lock);
+	if (err)
+		queue_free(q);
+	return err;
+}
+
+int kapi_queue_detach(unsigned long id)
+{
+	unsigned int cpu = (id - 1) / HOST_FRONT_QUEUES, slot = (id - 1) % HOST_FRONT_QUEUES;
+	struct kapi_queue *q = NULL;
+
+	if (!id || id > HOST_CPUS_MAX * HOST_FRONT_QUEUES)
+		return -EINVAL;
+	mutex_lock(&attach_lock);
+	q = cpus[cpu].queues[slot];
+	if (q && q->closing)
+		q = NULL;
+	if (q)
+		WRITE_ONCE(q->closing, true);
+	mutex_unlock(&attach_lock);
+	if (!q)
+		return -EINVAL;
+
+	wake_up_process(cpus[cpu].task);
+	wait_for_completion(&q->stopped);
+	if (!atomic_dec_and_test(&q->in_flight))
+		wait_for_completion(&q->drained);
+	queue_free(q);
+	return 0;
+}

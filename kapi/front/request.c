@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A request of a ring, performed by the block layer. Kernel world.
+ *
+ * The producer is not trusted: KAPI works on its own copy of the entry, and every address, length and sector is checked here. A
+ * read, write or flush is one bio, embedded in the request; the block layer splits it to the driver's limits. Discards and
+ * write-zeroes may become any number of bios and wait in between: a work item performs them.
+ */
+#include <linux/bio.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "kapi_front.h"
+
+static bool is_write(const struct kapi_request *r)
+{
+	return r->sqe.op != UDF_RING_READ && r->sqe.op != UDF_RING_FLUSH;
+}
+
+/* The part of the disk that the request names: whole blocks, within the disk, and writable if need be. */
+static int check_range(const struct kapi_request *r)
+{
+	struct block_device *bdev = r->disk->bdev;
+	unsigned long block = bdev_logical_block_size(bdev);
+	u64 sectors = bdev_nr_sectors(bdev);
+
+	if (r->sqe.op == UDF_RING_FLUSH)
+		return 0;
+	if (!r->sqe.length || (r->sqe.length | r->sqe.sector << SECTOR_SHIFT) & (block - 1) ||
+	    r->sqe.sector > U64_MAX >> SECTOR_SHIFT)
+		return -EINVAL;
+	if (is_write(r) && (bdev_read_only(bdev) || !(r->disk->mode & FMODE_WRITE)))
+		return -EROFS;
+	if (r->sqe.sector > sectors || r->sqe.length >> SECTOR_SHIFT > sectors - r->sqe.sector)
+		return is_write(r) ? -ENOSPC : -EIO;
+	return 0;
+}
+
+static int check_segment(const struct kapi_request *r, const struct udf_ring_segment *s)
+{
+	unsigned int mask = queue_dma_alignment(bdev_get_queue(r->disk->bdev));
+
+	if (!s->len || s->len > UDF_RING_LENGTH_MAX || (s->addr | s->len) & mask)
+		return -EINVAL;
+	return kapi_chunk_owns(s->addr, s->len) ? 0 : -EFAULT;
+}
+
+/* Check the list of segments and fill TABLE; an entry of a list in shared memory is copied before it is looked at. */
+static int fill_table(struct kapi_request *r, const struct udf_ring_segment *list, struct bio_vec *table)
+{
+	unsigned long sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < r->sqe.nr_segments; i++) {
+		struct udf_ring_segment s = {
+			.addr = READ_ONCE(list[i].addr),
+			.len = READ_ONCE(list[i].len),
+		};
+		int err = check_segment(r, &s);
+
+		if (err)
+			return err;
+		table[i].bv_page = virt_to_page((void *)s.addr);
+		table[i].bv_offset = offset_in_page(s.addr);
+		table[i].bv_len = s.len;
+		sum += s.len;
+	}
+	return sum == r->sqe.length ? 0 : -EINVAL;
+}
+
+/* Memory of a read or write. Returns the table of segments or an error pointer. */
+static struct bio_vec *prepare_table(struct kapi_request *r)
+{
+	const struct udf_ring_segment *list = r->sqe.segment;
+	struct bio_vec *table = r->vec;
+	unsigned int n = r->sqe.nr_segments;
+	int err;
+
+	if (!n || n > UDF_RING_SEGMENTS_MAX || r->sqe.length > UDF_RING_LENGTH_MAX)
+		return ERR_PTR(-EINVAL);
+	if (n > UDF_RING_INLINE) {
+		unsigned long addr = r->sqe.segment[0].addr;
+
+		if (addr % sizeof(unsigned long) || !kapi_chunk_owns(addr, n * sizeof(*list)))
+			return ERR_PTR(-EFAULT);
+		list = (const struct udf_ring_segment *)addr;
+		table = kmalloc_array(n, sizeof(*table), GFP_NOIO);
+		if (!table)
+			return ERR_PTR(-ENOMEM);
+		r->list = table;
+	}
+	err = fill_table(r, list, table);
+	return err ? ERR_PTR(err) : table;
+}
+
+static void request_end(struct bio *bio)
+{
+	struct kapi_request *r = bio->bi_private;
+	int err = blk_status_to_errno(bio->bi_status);
+
+	/* A disk that was removed fails what is in its queue as an I/O error. */
+	if (err && test_bit(GD_DEAD, &bio->bi_bdev->bd_disk->state))
+		err = -ENODEV;
+	bio_uninit(bio);
+	kapi_queue_complete(r, err);
+}
+
+static void submit(struct kapi_request *r, struct bio_vec *table, unsigned int n, blk_opf_t opf)
+{
+	struct bio *bio = &r->bio;
+
+	bio_init(bio, r->disk->bdev, table, n, opf);
+	bio->bi_vcnt = n;
+	bio->bi_iter.bi_sector = r->sqe.sector;
+	bio->bi_iter.bi_size = n ? r->sqe.length : 0;
+	bio->bi_private = r;
+	bio->bi_end_io = request_end;
+	submit_bio(bio);
+}
+
+static void submit_data(struct kapi_request *r)
+{
+	struct bio_vec *table = prepare_table(r);
+	blk_opf_t opf = REQ_OP_READ;
+
+	if (IS_ERR(table)) {
+		kapi_queue_complete(r, PTR_ERR(table));
+		return;
+	}
+	/* As a direct write of an application that waits for it: not throttled as writeback is. */
+	if (r->sqe.op == UDF_RING_WRITE)
+		opf = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | (r->sqe.flags & UDF_RING_FUA ? REQ_FUA : 0);
+	submit(r, table, r->sqe.nr_segments, opf);
+}
+
+void kapi_request_start(struct kapi_request *r)
+{
+	int err;
+
+	r->list = NULL;
+	r->disk = kapi_disk_get(r->sqe.disk);
+	err = r->disk ? check_range(r) : -ENODEV;
+	if (err) {
+		kapi_queue_complete(r, err);
+		return;
+	}
+	switch (r->sqe.op) {
+	case UDF_RING_READ:
+	case UDF_RING_WRITE:
+		submit_data(r);
+		return;
+	case UDF_RING_FLUSH:
+		r->sqe.sector = 0;
+		submit(r, NULL, 0, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH);
+		return;
+	case UDF_RING_DISCARD:
+	case UDF_RING_WRITE_ZEROES:
+		queue_work(kapi_front_wq, &r->work);
+		return;
+	}
+	kapi_queue_complete(r, -EINVAL);
+}
+
+static int write_zeroes(struct kapi_request *r, sector_t sectors)
+{
+	struct block_device *bdev = r->disk->bdev;
+	unsigned int flags = 0;
+	int err;
+
+	if (r->sqe.flags & UDF_RING_NOUNMAP)
+		flags |= BLKDEV_ZERO_NOUNMAP;
+	if (r->sqe.flags & UDF_RING_NOFALLBACK)
+		flags |= BLKDEV_ZERO_NOFALLBACK;
+	err = blkdev_issue_zeroout(bdev, r->sqe.sector, sectors, GFP_NOIO, flags);
+	if (!err && r->sqe.flags & UDF_RING_FUA)
+		err = blkdev_issue_flush(bdev);
+	return err;
+}
+
+void kapi_request_slow(struct work_struct *work)
+{
+	struct kapi_request *r = container_of(work, struct kapi_request, work);
+	sector_t sectors = r->sqe.length >> SECTOR_SHIFT;
+	int err;
+
+	if (r->sqe.op == UDF_RING_DISCARD)
+		err = blkdev_issue_discard(r->disk->bdev, r->sqe.sector, sectors, GFP_NOIO);
+	else
+		err = write_zeroes(r, sectors);
+	if (err && test_bit(GD_DEAD, &r->disk->disk->state))
+		err = -ENODEV;
+	kapi_queue_complete(r, err);
+}
