@@ -48,6 +48,29 @@ $(CASE_PROGS) $(SOAK_PROGS): $(B)/%: $(B)/obj/%.o $(B)/libudf.a
 -include $(patsubst %.o,%.d,$(ASAN_OBJS) $(UNIT_HELPER_OBJS)) $(patsubst $(B)/%,$(B)/asan/%.d,$(UNITS))
 -include $(patsubst $(B)/%,$(B)/obj/%.d,$(CASE_PROGS) $(SOAK_PROGS))
 
+RUN_TESTS = UDF_BUILD=$(B) tests/run -j $(or $(JOBS),2) $(if $(filter 1,$(V)),-v)
+# Cases of the tree itself, quick enough for every commit.
+TREE_CASES := tests/cases/worlds.sh tests/cases/readme-paths.sh
+CASES := $(sort $(wildcard tests/cases/*.sh) $(CASE_PROGS))
+MODULE_TESTS = $(shell tests/modules/list.sh)
+# T=TEXT: only the tests whose names have TEXT in them.
+chosen = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
+
+## check-fast: seconds: unit tests under ASan and UBSan, and the border between the worlds
+.PHONY: check-fast
+check-fast: $(UNITS)
+	$(Q)$(RUN_TESTS) $(call chosen,$(UNITS) $(TREE_CASES))
+
+## check: every test; T=TEXT chooses by name, JOBS=N how many run at once
+.PHONY: check
+check: build
+	$(Q)$(RUN_TESTS) $(call chosen,$(UNITS) $(CASES) $(MODULE_TESTS))
+
+## soak: everything at once on two vCPUs, for SECONDS=60
+.PHONY: soak
+soak: build
+	$(Q)if [ -x $(B)/tests/soak/soak ]; then $(B)/tests/soak/soak $(SECONDS); else echo 'no soak program yet'; exit 1; fi
+
 # Test modules: ordinary kernel modules.
 MODULE_SRCS := $(wildcard tests/modules/*.c)
 MODULE_DIR := $(B)/tests/modules
@@ -88,3 +111,15 @@ $(FUZZERS): $(B)/%: $(B)/fuzz/%.o $(B)/fuzz/libudf.a
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(FUZZ_SANITIZE) -o $@ $< $(B)/fuzz/libudf.a $(HOST_LIBS)
 
 -include $(patsubst %.o,%.d,$(FUZZ_OBJS)) $(patsubst $(B)/%,$(B)/fuzz/%.d,$(FUZZERS))
+
+# Seeds: tests/fuzz/corpus/NAME if it is there, and what tests/fuzz/NAME.seed.sh FOLDER makes. Findings go to $(B)/fuzz/NAME.
+## fuzz: run each fuzz target for SECONDS=60; FUZZ=NAME chooses one
+.PHONY: fuzz
+fuzz: $(FUZZERS)
+	$(Q)set -e; for f in $(filter %/$(or $(FUZZ),%),$(FUZZERS)); do name=$${f##*/}; \
+		mkdir -p $(B)/fuzz/$$name/corpus; \
+		if [ -x tests/fuzz/$$name.seed.sh ]; then tests/fuzz/$$name.seed.sh $(B)/fuzz/$$name/corpus; fi; \
+		echo "fuzz: $$name for $(SECONDS) s"; \
+		$$f -max_total_time=$(SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=$(B)/fuzz/$$name/ \
+			$(B)/fuzz/$$name/corpus $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null || :); \
+	done
