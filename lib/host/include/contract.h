@@ -46,6 +46,8 @@
 	/* control.h */								\
 	fn(host_control_next) fn(host_control_done) fn(host_started)		\
 	/* front.h */								\
-	fn(host_front_table) fn(host_front_changed) fn(host_front_notify)
+	fn(host_front_table) fn(host_front_changed) fn(host_front_notify)	\
+	/* cpu.h, module.h */							\
+	fn(host_cpu_area) fn(host_entry) fn(host_kapi_get)
 
 #endif

@@ -33,6 +33,18 @@
 
 #ifndef __ASSEMBLER__
 
+/* Registers of interrupted kernel code, in the order of the kernel's struct pt_regs on x86-64. */
+struct host_frame {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
+	unsigned long orig_ax, ip, cs, flags, sp, ss;
+};
+
+#define HOST_TRAP_DIVIDE	0
+#define HOST_TRAP_BREAKPOINT	3
+#define HOST_TRAP_INVALID_OP	6
+#define HOST_TRAP_PROTECTION	13
+#define HOST_TRAP_PAGE_FAULT	14
+
 struct host_vcpu {
 	unsigned long irq_flag;
 	unsigned long pending;
@@ -47,6 +59,29 @@ struct host_vcpu {
  * Returns 0 or a negative errno.
  */
 int host_cpu_start(unsigned int cpu, unsigned long percpu, unsigned long stack, void (*entry)(unsigned int cpu));
+
+/*
+ * The per-CPU area of the calling vCPU moves to PERCPU (boot: from the image's template to the real one). Copies
+ * struct host_vcpu there and sets the %gs base.
+ */
+void host_cpu_area(unsigned long percpu);
+
+/* What the kernel world registers at start: functions that the host world calls on a vCPU, and only where noted. */
+struct host_entry {
+	/*
+	 * Deliver what is pending. Called with interrupts enabled in the kernel code at IP, from a signal handler that
+	 * interrupted it; FRAME is that code's struct host_frame. May switch tasks: it can return on another vCPU's thread.
+	 */
+	void (*deliver)(struct host_frame *frame);
+	/*
+	 * The kernel code took a processor exception (HOST_TRAP_*) at FRAME; ADDR is the address for page faults. Returns
+	 * 1 when FRAME was changed so that the code can go on, 0 when it cannot.
+	 */
+	int (*trap)(unsigned int trap, unsigned long error, unsigned long addr, struct host_frame *frame);
+	/* Log why the process ends, with a trace from FRAME (NULL: from here). */
+	void (*oops)(const char *why, struct host_frame *frame);
+};
+void host_entry(const struct host_entry *entry);
 
 /* Set BITS of vCPU CPU's pending word and make it take notice: wakes it if idle, signals it if busy. Never blocks. */
 void host_cpu_pend(unsigned int cpu, unsigned long bits);

@@ -44,6 +44,9 @@ int host_module_open(const char *name, struct host_module *mod);
  */
 int host_module_link(struct host_module *mod, unsigned long percpu);
 
+/* kapi itself, which is linked into the prepared image: its sections, as of a linked module. */
+void host_kapi_get(struct host_module *mod);
+
 /* The module's init sections are done with: release them. */
 void host_module_free_init(struct host_module *mod);
 

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The PCI bus of a driver process: one host bridge, one bus, one device: the port. Kernel world.
+ *
+ * Configuration space goes over the transport, which shows virtual BARs and MSI structures; scanning, sizing, assigning and
+ * driver matching are the image's.
+ */
+#include <linux/dma-direct.h>
+#include <linux/ioport.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <asm/pci.h>
+
+#include "kapi.h"
+#include "layout.h"
+
+extern struct bus_type pci_bus_type;
+extern u8 pci_cache_line_size;
+
+static struct pci_bus *kapi_bus;
+static struct bus_dma_region *kapi_dma_map;
+
+static bool kapi_is_port(struct pci_bus *bus, unsigned int devfn)
+{
+	int port = host_pci_present();
+
+	return port >= 0 && bus->number == 0 && devfn == (port & 0xff);
+}
+
+static int kapi_pci_read(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *value)
+{
+	*value = ~0u;
+	if (!kapi_is_port(bus, devfn))
+		return PCIBIOS_DEVICE_NOT_FOUND;
+	return host_pci_read(where, size, value) ? PCIBIOS_SET_FAILED : PCIBIOS_SUCCESSFUL;
+}
+
+static int kapi_pci_write(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 value)
+{
+	if (!kapi_is_port(bus, devfn))
+		return PCIBIOS_DEVICE_NOT_FOUND;
+	return host_pci_write(where, size, value) ? PCIBIOS_SET_FAILED : PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops kapi_pci_ops = {
+	.read = kapi_pci_read,
+	.write = kapi_pci_write,
+};
+
+static struct pci_sysdata kapi_sysdata = { .node = NUMA_NO_NODE };
+
+static struct resource kapi_mem_window = {
+	.name = "UDF PCI memory",
+	.start = UDF_PCI_WINDOW_BASE,
+	.end = UDF_PCI_WINDOW_END - 1,
+	.flags = IORESOURCE_MEM,
+};
+
+static struct resource kapi_io_window = {
+	.name = "UDF PCI I/O",
+	.start = 0x1000,
+	.end = 0xffff,
+	.flags = IORESOURCE_IO,
+};
+
+/*
+ * Device addresses are arithmetic on physical ones: one range for each piece of the arena, and one for the kernel's zero
+ * page, which lies in the image and is read by the device from a page of zeroes in the arena.
+ */
+static struct bus_dma_region *kapi_dma_ranges(void)
+{
+	struct bus_dma_region *map = kcalloc(kapi_mem.nr_ranges + 2, sizeof(*map), GFP_KERNEL);
+	unsigned long zero = get_zeroed_page(GFP_KERNEL);
+	unsigned int i, n = kapi_mem.nr_ranges;
+
+	if (!map || !zero)
+		return NULL;
+	for (i = 0; i < n; i++) {
+		map[i].cpu_start = kapi_mem.range[i].phys;
+		map[i].dma_start = kapi_mem.range[i].dev;
+		map[i].size = kapi_mem.range[i].len;
+		map[i].offset = (u64)map[i].cpu_start - (u64)map[i].dma_start;
+	}
+	for (i = 0; i < n; i++) {
+		if (zero < map[i].cpu_start || zero - map[i].cpu_start >= map[i].size)
+			continue;
+		map[n].cpu_start = (unsigned long)empty_zero_page;
+		map[n].dma_start = map[i].dma_start + (zero - map[i].cpu_start);
+		map[n].size = PAGE_SIZE;
+		map[n].offset = (u64)map[n].cpu_start - (u64)map[n].dma_start;
+	}
+	return map;
+}
+
+/* A device is about to be bound: it gets its own copy of the ranges, which the driver core frees when it is unbound. */
+static int kapi_bind_notify(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct device *dev = data;
+
+	if (action == BUS_NOTIFY_BIND_DRIVER)
+		dev->dma_range_map = kmemdup(kapi_dma_map, (kapi_mem.nr_ranges + 2) * sizeof(*kapi_dma_map), GFP_KERNEL);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block kapi_bind = { .notifier_call = kapi_bind_notify };
+
+int kapi_pci_scan(void)
+{
+	LIST_HEAD(windows);
+
+	pci_cache_line_size = 64 / 4;
+	iomem_resource.end = (1ull << boot_cpu_data.x86_phys_bits) - 1;
+	if (host_pci_present() < 0)
+		return 0;
+	kapi_dma_map = kapi_dma_ranges();
+	if (!kapi_dma_map)
+		return -ENOMEM;
+	if (request_resource(&iomem_resource, &kapi_mem_window) || request_resource(&ioport_resource, &kapi_io_window))
+		return -EBUSY;
+	pci_add_resource(&windows, &kapi_io_window);
+	pci_add_resource(&windows, &kapi_mem_window);
+	bus_register_notifier(&pci_bus_type, &kapi_bind);
+	kapi_bus = pci_scan_root_bus(NULL, 0, &kapi_pci_ops, &kapi_sysdata, &windows);
+	if (!kapi_bus)
+		return -ENODEV;
+	pci_lock_rescan_remove();
+	pci_assign_unassigned_bus_resources(kapi_bus);
+	pci_bus_add_devices(kapi_bus);
+	pci_unlock_rescan_remove();
+	return 0;
+}
+
+/* The driver's remove runs, then the device leaves the bus. */
+void kapi_pci_remove(void)
+{
+	struct pci_dev *dev, *next;
+
+	if (!kapi_bus)
+		return;
+	pci_lock_rescan_remove();
+	list_for_each_entry_safe(dev, next, &kapi_bus->devices, bus_list)
+		pci_stop_and_remove_bus_device(dev);
+	pci_unlock_rescan_remove();
+}
+
+int kapi_pci_reset(void)
+{
+	struct pci_dev *dev;
+
+	if (!kapi_bus)
+		return -ENODEV;
+	dev = list_first_entry_or_null(&kapi_bus->devices, struct pci_dev, bus_list);
+	return dev ? pci_reset_function(dev) : -ENODEV;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * kapi: what the kernel image needs from UDF. Kernel world.
+ *
+ * UDF is to the image what an architecture is to the kernel. The functions here are either called at boot in the order of
+ * init/main.c, or stand in for a function of the image (series/<release>/replace.h lists them), or are pointers that the
+ * kernel has for its architectures (pv_ops, smp_ops, x86_platform, pci_ops).
+ */
+#ifndef KAPI_H
+#define KAPI_H
+
+#include <linux/types.h>
+#include <linux/cpumask.h>
+#include "contract.h"
+
+struct pt_regs;
+struct pci_dev;
+struct irq_domain;
+struct kobject;
+
+/* arch/x86/setup.c */
+void kapi_setup_arch(void);		/* first of all: CPU data, pv_ops, memory */
+void kapi_setup_percpu(void);		/* after memory, before anything per CPU is allocated */
+void kapi_setup_smp(void);		/* smp_ops and the topology masks */
+
+/* arch/x86/irq.c */
+extern struct irq_domain *kapi_vector_domain;
+void kapi_init_irq(void);		/* init thread, before the PCI scan */
+void kapi_deliver(struct pt_regs *regs);
+
+/* arch/x86/entry.S */
+void kapi_irq_enable(void);
+void kapi_irq_disable(void);
+void kapi_save_fl(void);
+
+/* arch/x86/time.c */
+void kapi_time_init(void);		/* this vCPU's clock event device */
+void kapi_time_wallclock(void);		/* x86_platform.get_wallclock */
+void kapi_timer_interrupt(void);
+
+/* arch/x86/traps.c */
+int kapi_trap(unsigned int trap, unsigned long error, unsigned long addr, struct host_frame *frame);
+void kapi_oops(const char *why, struct host_frame *frame);
+void kapi_unsupported(const char *what) __noreturn;
+
+/* mm/init.c */
+void kapi_mem_init(void);
+extern struct host_mem kapi_mem;
+
+/* drivers/pci/host.c */
+int kapi_pci_scan(void);
+void kapi_pci_remove(void);
+int kapi_pci_reset(void);
+
+/* kernel/module/main.c */
+void kapi_module_init(void);		/* register kapi itself, so that its traces, bugs and fix-ups are found */
+int kapi_module_load(const char *path);
+int kapi_module_unload(const char *name);
+
+/* udf/control.c */
+void kapi_control_init(void);
+void kapi_control_pend(void);
+
+/* The interrupt flag and pending bits of this vCPU, and who it is. */
+static inline unsigned long kapi_pending(void)
+{
+	unsigned long v;
+
+	asm volatile("movq %%gs:%c1, %0" : "=r"(v) : "i"(HOST_VCPU_PENDING) : "memory");
+	return v;
+}
+
+static inline unsigned long kapi_pending_take(void)
+{
+	unsigned long v = 0;
+
+	asm volatile("xchgq %0, %%gs:%c1" : "+r"(v) : "i"(HOST_VCPU_PENDING) : "memory");
+	return v;
+}
+
+static inline unsigned long kapi_flag(void)
+{
+	unsigned long v;
+
+	asm volatile("movq %%gs:%c1, %0" : "=r"(v) : "i"(HOST_VCPU_IRQ_FLAG) : "memory");
+	return v;
+}
+
+static inline void kapi_flag_set(unsigned long v)
+{
+	asm volatile("movq %0, %%gs:%c1" : : "r"(v), "i"(HOST_VCPU_IRQ_FLAG) : "memory");
+}
+
+#endif

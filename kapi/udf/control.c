@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Commands of the host world, run one after the other by a kernel thread. Kernel world. */
+#include <linux/kthread.h>
+#include <linux/sched/debug.h>
+#include <linux/wait.h>
+
+#include "kapi.h"
+#include "front/kapi_front.h"
+
+extern void show_state_filter(unsigned int state_filter);
+
+static DECLARE_WAIT_QUEUE_HEAD(kapi_control_wait);
+static bool kapi_control_due;
+
+/* HOST_PEND_CONTROL, in interrupt context. */
+void kapi_control_pend(void)
+{
+	WRITE_ONCE(kapi_control_due, true);
+	wake_up(&kapi_control_wait);
+}
+
+static long kapi_control_run(const struct host_control *c)
+{
+	switch (c->cmd) {
+	case HOST_CMD_MODULE_LOAD:
+		return kapi_module_load(c->arg);
+	case HOST_CMD_MODULE_UNLOAD:
+		return kapi_module_unload(c->arg);
+	case HOST_CMD_SHUTDOWN:
+		kapi_pci_remove();
+		return 0;
+	case HOST_CMD_RESET:
+		return kapi_pci_reset();
+	case HOST_CMD_TASKS:
+		show_state_filter(0);
+		return 0;
+	case HOST_CMD_FRONT:
+		return kapi_front_command(c->data);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int kapi_control_thread(void *unused)
+{
+	static struct host_control c;
+
+	for (;;) {
+		wait_event_idle(kapi_control_wait, xchg(&kapi_control_due, false));
+		while (host_control_next(&c))
+			host_control_done(&c, kapi_control_run(&c));
+	}
+	return 0;
+}
+
+void kapi_control_init(void)
+{
+	if (IS_ERR(kthread_run(kapi_control_thread, NULL, "udf-control")))
+		host_die("the control thread cannot be started");
+}
