@@ -184,6 +184,8 @@ static int parse_symbols(struct udf_elf *elf, struct udf_error *err)
 		sym->name = get_string(elf, sh->sh_link, raw.st_name);
 		if (!sym->name)
 			return elf_error(elf, err, -ENOEXEC, "symbol %u: name lies beyond the string table", i);
+		if (strnlen(sym->name, ELF_NAME_MAX) == ELF_NAME_MAX)
+			return elf_error(elf, err, -ENOEXEC, "symbol %u: name is too long", i);
 		sym->value = raw.st_value;
 		sym->size = raw.st_size;
 		sym->type = ELF64_ST_TYPE(raw.st_info);

@@ -8,6 +8,7 @@
 #include "loader/loader.h"
 
 #define ELF_PAGE		4096u
+#define ELF_NAME_MAX		1024u	/* of symbols; the kernel's limit is 512 */
 #define ELF_SYMBOLS_MAX		(1u << 20)
 #define ELF_PART_MAX		(256ull << 20)	/* bytes of one part; the module area is 768 MiB */
 
@@ -38,6 +39,9 @@ int udf_elf_assign(struct udf_elf *elf, struct udf_error *err);
 /* The N-th entry of a RELA section or of the symbol table; the caller has checked N against the section's size. */
 void udf_elf_get_rela(const struct udf_elf *elf, unsigned int sec, uint64_t n, Elf64_Rela *rela);
 void udf_elf_get_sym(const struct udf_elf *elf, unsigned int n, Elf64_Sym *sym);
+
+/* The value of the next TAG in .modinfo after the one at PREV (NULL: the first), or NULL. */
+const char *udf_elf_modinfo_next(const struct udf_elf *elf, const char *tag, const char *prev);
 
 /* Check what lies in .modinfo and __versions. */
 int udf_elf_check_info(struct udf_elf *elf, struct udf_error *err);

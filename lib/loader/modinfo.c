@@ -48,7 +48,7 @@ int udf_elf_check_info(struct udf_elf *elf, struct udf_error *err)
 	return elf->versions ? check_versions(elf, err) : 0;
 }
 
-const char *udf_elf_modinfo(const struct udf_elf *elf, const char *tag, unsigned int n)
+const char *udf_elf_modinfo_next(const struct udf_elf *elf, const char *tag, const char *prev)
 {
 	const Elf64_Shdr *sh = &elf->sec[elf->modinfo].hdr;
 	const char *s = (const char *)elf->data + sh->sh_offset, *end = s + sh->sh_size;
@@ -56,10 +56,21 @@ const char *udf_elf_modinfo(const struct udf_elf *elf, const char *tag, unsigned
 
 	if (!elf->modinfo)
 		return NULL;
+	if (prev)
+		s = prev + strlen(prev) + 1;
 	for (; s < end; s += strlen(s) + 1)
-		if (!strncmp(s, tag, len) && s[len] == '=' && !n--)
+		if (!strncmp(s, tag, len) && s[len] == '=')
 			return s + len + 1;
 	return NULL;
+}
+
+const char *udf_elf_modinfo(const struct udf_elf *elf, const char *tag, unsigned int n)
+{
+	const char *value = udf_elf_modinfo_next(elf, tag, NULL);
+
+	while (value && n--)
+		value = udf_elf_modinfo_next(elf, tag, value);
+	return value;
 }
 
 bool udf_elf_version(const struct udf_elf *elf, unsigned int n, const char **name, uint32_t *crc)
