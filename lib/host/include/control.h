@@ -17,7 +17,7 @@ enum host_command {
 struct host_control {
 	unsigned long id;
 	enum host_command cmd;
-	char arg[256];
+	char arg[1024];
 	void *data;			/* command's own, memory of the host world */
 	unsigned long len;
 };

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A running driver: brings image, port, vCPUs and modules together and takes them apart again. Host world. See driver.h. */
+#define _GNU_SOURCE
+#include "core/driver.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "host/linux/host.h"
+#include "layout.h"
+
+#define START_TIMEOUT_S 60
+#define STOP_TIMEOUT_MS 10000
+
+struct udf_driver {
+	struct udf_driver_config config;
+	char modules_dir[512];
+	uint64_t start_ns;
+};
+
+static pthread_mutex_t udf_driver_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool udf_driver_exists;
+
+static int udf_open_image(struct udf_driver *d, struct udf_error *err)
+{
+	struct udf_image_options opts = d->config.image;
+	char vmlinuz[512], release[128];
+	int ret;
+
+	ret = udf_image_find(opts.release, vmlinuz, sizeof(vmlinuz), d->modules_dir, sizeof(d->modules_dir), release,
+			     sizeof(release), err);
+	if (ret && !opts.vmlinuz)
+		return ret;
+	if (ret) {
+		/* an image by path, modules of no release: only modules by path can be loaded */
+		*err = (struct udf_error)UDF_ERROR_INIT;
+		d->modules_dir[0] = 0;
+	}
+	if (!opts.vmlinuz) {
+		opts.vmlinuz = vmlinuz;
+		opts.release = release;
+	}
+	if (d->config.modules_dir)
+		snprintf(d->modules_dir, sizeof(d->modules_dir), "%s", d->config.modules_dir);
+	return udf_image_open(&opts, &udf_host.image, err);
+}
+
+static int udf_open_port(struct udf_driver *d, struct udf_error *err)
+{
+	int ret;
+
+	if (!d->config.port.spec)
+		return 0;
+	ret = udf_port_open(&d->config.port, &udf_host_port_events, NULL, &udf_host.port, err);
+	if (ret)
+		return ret;
+	return udf_vpci_new(udf_host.port, &udf_host_vpci_events, NULL, &udf_host.vpci, err);
+}
+
+static int udf_wait_started(struct udf_error *err)
+{
+	struct timespec until;
+	int ret = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += START_TIMEOUT_S;
+	pthread_mutex_lock(&udf_host.lock);
+	while (!udf_host.started && !udf_host.dead && !ret)
+		ret = pthread_cond_timedwait(&udf_host.started_cond, &udf_host.lock, &until);
+	pthread_mutex_unlock(&udf_host.lock);
+	if (udf_host.dead)
+		return udf_error_set(err, -ENODEV, "%s", udf_host.why);
+	return udf_host.started ? 0 : udf_error_set(err, -ETIMEDOUT, "the kernel code did not start within %d s", START_TIMEOUT_S);
+}
+
+/* Undo what has been done of udf_driver_start(), in reverse order. */
+static void udf_driver_take_down(struct udf_driver *d)
+{
+	struct udf_host *h = &udf_host;
+
+	if (h->loader)
+		udf_loader_free(h->loader);
+	if (h->vpci)
+		udf_vpci_free(h->vpci);
+	h->vpci = NULL;
+	udf_mmio_reset();
+	if (h->arena_size)
+		udf_mem_unmap();
+	if (h->port)
+		h->port->ops->close(h->port);
+	udf_bridges_unmap();
+	udf_signals_restore();
+	if (h->image) {
+		udf_image_unmap(h->image);
+		udf_image_close(h->image);
+	}
+	pthread_cond_destroy(&h->started_cond);
+	h->image = NULL;
+	h->loader = NULL;
+	h->port = NULL;
+	free(d);
+	pthread_mutex_lock(&udf_driver_lock);
+	udf_driver_exists = false;
+	pthread_mutex_unlock(&udf_driver_lock);
+}
+
+static void udf_host_reset(const struct udf_driver_config *config)
+{
+	struct udf_host *h = &udf_host;
+
+	memset(h, 0, sizeof(*h));
+	pthread_mutex_init(&h->lock, NULL);
+	pthread_cond_init(&h->started_cond, NULL);
+	h->tail = &h->head;
+	h->arena_fd = -1;
+	h->cpus = config->cpus ? config->cpus : 1;
+	h->arena_size = config->port.spec ? 0 : config->port.arena_size;
+	h->log = config->log;
+	h->event = config->event;
+	h->lost = config->lost;
+	h->ctx = config->ctx;
+}
+
+static int udf_driver_bring_up(struct udf_driver *d, struct udf_error *err)
+{
+	int ret;
+
+	if ((ret = udf_open_image(d, err)) || (ret = udf_image_map(udf_host.image, err)) || (ret = udf_bridges_map(err)) ||
+	    (ret = udf_open_port(d, err)) || (ret = udf_mem_map(err)) ||
+	    (ret = udf_loader_new(udf_host.image, d->modules_dir[0] ? d->modules_dir : NULL, &udf_host.loader, err)) ||
+	    (ret = udf_signals_install(err)) || (ret = udf_vcpus_start(err)))
+		return ret;
+	return udf_wait_started(err);
+}
+
+int udf_driver_start(const struct udf_driver_config *config, struct udf_driver **driver, struct udf_error *err)
+{
+	uint64_t t0 = udf_host_now();
+	struct udf_driver *d;
+	bool taken;
+	int ret;
+
+	if (config->cpus > HOST_CPUS_MAX)
+		return udf_error_set(err, -EINVAL, "%u vCPUs: at most %u are possible", config->cpus, HOST_CPUS_MAX);
+	pthread_mutex_lock(&udf_driver_lock);
+	taken = udf_driver_exists;
+	udf_driver_exists = true;
+	pthread_mutex_unlock(&udf_driver_lock);
+	if (taken)
+		return udf_error_set(err, -EBUSY, "this process runs a driver already: there can be one at a time");
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		udf_driver_exists = false;
+		return udf_error_set(err, -ENOMEM, "out of memory");
+	}
+	d->config = *config;
+	udf_host_reset(config);
+	ret = udf_driver_bring_up(d, err);
+	if (ret) {
+		/* vCPU threads that are in kernel code cannot be taken out of it: then everything stays as it is */
+		if (!udf_host.vcpu[0].started || !udf_vcpus_stop(1000))
+			udf_driver_take_down(d);
+		return ret;
+	}
+	d->start_ns = udf_host_now() - t0;
+	*driver = d;
+	return 0;
+}
+
+long udf_driver_control(struct udf_driver *driver, enum host_command what, const char *arg, void *data, size_t len, int timeout_ms)
+{
+	struct udf_host *h = &udf_host;
+	struct udf_command *cmd = calloc(1, sizeof(*cmd));
+	struct timespec until;
+	long result;
+	int ret = 0;
+
+	if (!cmd)
+		return -ENOMEM;
+	cmd->control.cmd = what;
+	cmd->control.data = data;
+	cmd->control.len = len;
+	if (arg && strlen(arg) >= sizeof(cmd->control.arg)) {
+		free(cmd);
+		return -ENAMETOOLONG;
+	}
+	snprintf(cmd->control.arg, sizeof(cmd->control.arg), "%s", arg ? arg : "");
+	pthread_cond_init(&cmd->cond, NULL);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += (timeout_ms % 1000) * 1000000l;
+	if (until.tv_nsec >= 1000000000l) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000l;
+	}
+	pthread_mutex_lock(&h->lock);
+	if (h->dead) {
+		pthread_mutex_unlock(&h->lock);
+		free(cmd);
+		return -ENODEV;
+	}
+	*h->tail = cmd;
+	h->tail = &cmd->next;
+	pthread_mutex_unlock(&h->lock);
+	host_cpu_pend(0, HOST_PEND_CONTROL);
+	pthread_mutex_lock(&h->lock);
+	while (!cmd->done && !h->dead && !ret)
+		ret = timeout_ms < 0 ? pthread_cond_wait(&cmd->cond, &h->lock) : pthread_cond_timedwait(&cmd->cond, &h->lock, &until);
+	result = cmd->done ? cmd->result : h->dead ? -ENODEV : -ETIMEDOUT;
+	if (cmd->done) {
+		pthread_mutex_unlock(&h->lock);
+		free(cmd);
+	} else {
+		cmd->done = true;	/* whoever finishes it frees it */
+		pthread_mutex_unlock(&h->lock);
+	}
+	return result;
+}
+
+static int udf_load_one(struct udf_driver *d, const struct udf_plan_entry *e, const char *params, struct udf_error *err)
+{
+	long ret;
+
+	udf_host.params_for = params ? e->path : NULL;
+	udf_host.params = params;
+	ret = udf_driver_control(d, HOST_CMD_MODULE_LOAD, e->path, NULL, 0, -1);
+	udf_host.params_for = NULL;
+	if (ret < 0 && !e->soft)
+		return udf_error_set(err, (int)ret, "module %s cannot be loaded: %s; the log says why", e->name, strerror(-(int)ret));
+	return 0;
+}
+
+int udf_driver_load(struct udf_driver *driver, const char *module, const char *params, struct udf_error *err)
+{
+	struct udf_plan plan = { 0 };
+	unsigned int i;
+	int ret;
+
+	ret = udf_loader_plan(udf_host.loader, module, &plan, err);
+	if (ret)
+		return ret;
+	/* the parameters are for the module that was asked for: the last that is not a soft dependency of it */
+	for (i = 0; i < plan.nr && !ret; i++)
+		ret = udf_load_one(driver, &plan.entry[i], i + 1 == plan.nr ? params : NULL, err);
+	udf_plan_free(&plan);
+	return ret;
+}
+
+int udf_driver_unload(struct udf_driver *driver, const char *module, struct udf_error *err)
+{
+	long ret = udf_driver_control(driver, HOST_CMD_MODULE_UNLOAD, module, NULL, 0, -1);
+
+	if (ret)
+		return udf_error_set(err, (int)ret, "module %s cannot be unloaded: %s", module, strerror(-(int)ret));
+	return 0;
+}
+
+int udf_driver_modalias(struct udf_driver *driver, char *buf, size_t len)
+{
+	return udf_host.vpci ? udf_vpci_modalias(udf_host.vpci, buf, len) : -ENODEV;
+}
+
+void udf_driver_kick(struct udf_driver *driver, unsigned int cpu)
+{
+	host_cpu_pend(cpu, HOST_PEND_FRONT);
+}
+
+unsigned int udf_driver_cpus(const struct udf_driver *driver)
+{
+	return udf_host.cpus;
+}
+
+struct udf_image *udf_driver_image(struct udf_driver *driver)
+{
+	return udf_host.image;
+}
+
+void udf_driver_stats(const struct udf_driver *driver, struct udf_driver_stats *stats)
+{
+	unsigned int i;
+
+	memset(stats, 0, sizeof(*stats));
+	stats->privileged_calls = atomic_load(&udf_host.privileged);
+	stats->interrupts = atomic_load(&udf_host.interrupts);
+	for (i = 0; i < udf_host.cpus; i++)
+		stats->idle_sleeps += udf_host.vcpu[i].sleeps;
+	stats->start_ns = driver->start_ns;
+}
+
+int udf_driver_stop(struct udf_driver *driver, struct udf_error *err)
+{
+	long ret = 0;
+
+	if (!udf_host.dead)
+		ret = udf_driver_control(driver, HOST_CMD_SHUTDOWN, NULL, NULL, 0, STOP_TIMEOUT_MS);
+	if (ret == -ENODEV)
+		ret = 0;	/* the port is gone: nothing to shut down */
+	if (udf_vcpus_stop(STOP_TIMEOUT_MS))
+		return udf_error_set(err, -ETIMEDOUT, "the driver does not stop: its process has to end");
+	udf_driver_take_down(driver);
+	return ret ? udf_error_set(err, (int)ret, "the driver did not shut its device down: %s", strerror(-(int)ret)) : 0;
+}

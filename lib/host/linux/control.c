@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Commands to the kernel world, its log and events, and its end. Host world; implements control.h and log.h. */
+#define _GNU_SOURCE
+#include "host/linux/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+int host_control_next(struct host_control *c)
+{
+	struct udf_host *h = &udf_host;
+	struct udf_command *cmd;
+
+	pthread_mutex_lock(&h->lock);
+	cmd = h->head;
+	if (cmd) {
+		h->head = cmd->next;
+		if (!h->head)
+			h->tail = &h->head;
+		*c = cmd->control;
+		c->id = (unsigned long)cmd;
+	}
+	pthread_mutex_unlock(&h->lock);
+	return cmd != NULL;
+}
+
+void host_control_done(const struct host_control *c, long result)
+{
+	struct udf_command *cmd = (struct udf_command *)c->id;
+	bool abandoned;
+
+	pthread_mutex_lock(&udf_host.lock);
+	abandoned = cmd->done;		/* its caller timed out and left it to us */
+	cmd->result = result;
+	cmd->done = true;
+	pthread_cond_broadcast(&cmd->cond);
+	pthread_mutex_unlock(&udf_host.lock);
+	if (abandoned)
+		free(cmd);
+}
+
+void host_started(void)
+{
+	pthread_mutex_lock(&udf_host.lock);
+	udf_host.started = true;
+	pthread_cond_broadcast(&udf_host.started_cond);
+	pthread_mutex_unlock(&udf_host.lock);
+}
+
+void host_log_write(int level, const char *text, unsigned long len)
+{
+	char line[1100];
+
+	snprintf(line, sizeof(line), "%.*s", (int)(len < 1024 ? len : 1024), text);
+	if (udf_host.log)
+		udf_host.log(udf_host.ctx, level, line);
+	else
+		fprintf(stderr, "<%d>%s\n", level, line);
+}
+
+void host_event(const char *action, const char *devpath, const char *const *env, unsigned int n)
+{
+	if (udf_host.event)
+		udf_host.event(udf_host.ctx, action, devpath, env, n);
+}
+
+/* Everything that waits for the driver fails from now on. At most once. */
+void udf_host_fail(const char *why)
+{
+	struct udf_host *h = &udf_host;
+	struct udf_command *cmd;
+
+	if (atomic_exchange(&h->dead, true))
+		return;
+	snprintf(h->why, sizeof(h->why), "%s", why);
+	if (!pthread_mutex_trylock(&h->lock)) {
+		for (cmd = h->head; cmd; cmd = cmd->next) {
+			cmd->done = true;
+			cmd->result = -ENODEV;
+			pthread_cond_broadcast(&cmd->cond);
+		}
+		h->head = NULL;
+		h->tail = &h->head;
+		pthread_cond_broadcast(&h->started_cond);
+		pthread_mutex_unlock(&h->lock);
+	}
+	if (h->lost)
+		h->lost(h->ctx, h->why);
+}
+
+/*
+ * The kernel code is at its end. With an owner that wants to know, this vCPU's thread stops here for ever, and the owner ends
+ * the process; without, the process ends at once, with a core dump if those are on.
+ */
+void host_die(const char *text)
+{
+	host_log_write(0, text, strlen(text));
+	if (udf_host.lost) {
+		udf_host_fail(text);
+		for (;;)
+			pause();
+	}
+	fflush(NULL);
+	abort();
+}

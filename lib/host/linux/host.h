@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The host world over Linux and libc: state that the contract's functions share. Host world; used by lib/core and this folder.
+ *
+ * There is one driver in a process (kernel code has fixed addresses), so there is one struct udf_host.
+ */
+#ifndef UDF_HOST_LINUX_HOST_H
+#define UDF_HOST_LINUX_HOST_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "common/error.h"
+#include "contract.h"
+#include "image/image.h"
+#include "loader/modules.h"
+#include "port/port.h"
+#include "port/vpci.h"
+
+enum udf_vcpu_state { UDF_VCPU_RUNNING, UDF_VCPU_SPINNING, UDF_VCPU_SLEEPING };
+
+/* One vCPU's thread. */
+struct udf_vcpu {
+	unsigned long enter_sp;			/* the thread's own stack, where udf_vcpu_enter() left it; first, for enter.S */
+	unsigned int cpu;
+	pthread_t thread;
+	pid_t tid;
+	bool started;
+	_Atomic(struct host_vcpu *) area;	/* the kernel's per-CPU area, struct host_vcpu at its head */
+	_Atomic int state;			/* enum udf_vcpu_state */
+	_Atomic uint32_t wake;			/* futex word: counts wake-ups of a sleeping vCPU */
+	_Atomic bool stop;			/* leave kernel code at the next idle */
+	unsigned long vectors[HOST_VECTORS / 64];
+	timer_t timer;
+	uint64_t deadline, armed;		/* nanoseconds; 0: none */
+	uint64_t spin_ns;			/* how long to spin before sleeping: adapts */
+	uint64_t sleeps;
+	stack_t alt_stack;
+	/* first kernel code */
+	unsigned long percpu, stack;
+	void (*entry)(unsigned int cpu);
+};
+
+struct udf_command {
+	struct host_control control;
+	struct udf_command *next;
+	bool done;
+	long result;
+	pthread_cond_t cond;
+};
+
+struct udf_host {
+	unsigned int cpus;
+	struct udf_vcpu vcpu[HOST_CPUS_MAX];
+	struct host_entry entry;
+	struct udf_image *image;
+	struct udf_loader *loader;
+	struct udf_port *port;			/* NULL: no port */
+	struct udf_vpci *vpci;
+
+	int arena_fd;
+	uint64_t arena_size;
+	struct udf_dma_range ranges[HOST_DMA_RANGES_MAX];
+	unsigned int nr_ranges;
+
+	/* where the application wants to hear from the driver */
+	void (*log)(void *ctx, int level, const char *text);
+	void (*event)(void *ctx, const char *action, const char *devpath, const char *const *env, unsigned int n);
+	void (*lost)(void *ctx, const char *why);
+	void *ctx;
+
+	pthread_mutex_t lock;			/* commands, started */
+	struct udf_command *head, **tail;
+	bool started;
+	pthread_cond_t started_cond;
+	_Atomic bool dead;			/* kernel code stopped for good, or the port is lost */
+	char why[256];
+
+	const char *params_for, *params;	/* of the module that is being loaded */
+
+	_Atomic uint64_t privileged, interrupts;
+};
+
+extern struct udf_host udf_host;
+
+/* The calling thread's vCPU, NULL for any other thread. Async-signal-safe. */
+struct udf_vcpu *udf_vcpu_self(void);
+
+/* vcpu.c */
+int udf_vcpus_start(struct udf_error *err);	/* boots the kernel code on vCPU 0 */
+int udf_vcpus_stop(int timeout_ms);		/* 0, or -ETIMEDOUT when one does not get idle */
+uint64_t udf_host_now(void);
+
+/* enter.S: run ENTRY(ARG) on the kernel stack whose top is STACK; returns when udf_vcpu_leave() is called. */
+void udf_vcpu_enter(unsigned long stack, void (*entry)(unsigned int), unsigned int arg, struct udf_vcpu *vcpu);
+void udf_vcpu_leave(struct udf_vcpu *vcpu) __attribute__((noreturn));
+
+/* bridge.c */
+int udf_bridges_map(struct udf_error *err);
+void udf_bridges_unmap(void);
+bool udf_bridge_interruptible(uint64_t ip);	/* IP is in a bridge, on the way back to kernel code */
+
+/* signal.c */
+#define UDF_KICK_SIGNAL (SIGRTMAX - 3)
+int udf_signals_install(struct udf_error *err);
+void udf_signals_restore(void);
+bool udf_kernel_text(uint64_t ip);
+
+/* mmio.c */
+void udf_mmio_reset(void);
+/* Perform the access at which kernel code trapped. Returns 0, -ENOENT when ADDR is no register, or what it failed with; TEXT says why. */
+int udf_mmio_trap(ucontext_t *uc, uint64_t addr, bool protection, char *text, size_t len);
+
+/* mem.c */
+int udf_mem_map(struct udf_error *err);
+void udf_mem_unmap(void);
+
+/* pci.c */
+extern const struct udf_port_events udf_host_port_events;
+extern const struct udf_vpci_events udf_host_vpci_events;
+
+/* control.c */
+void udf_host_fail(const char *why);	/* the driver is lost: everything that waits fails */
+
+#endif

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Memory of the kernel world: the arena, its pages in the vmalloc area, struct pages, code. Host world; implements mem.h. */
+#define _GNU_SOURCE
+#include "host/linux/host.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "layout.h"
+
+#define ARENA_DEFAULT (128ul << 20)	/* without a port: what tests need */
+#define ARENA_HOLE (1ul << 20)		/* address 0 of the device is never handed out */
+
+static pthread_mutex_t udf_text_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int udf_arena_open(struct udf_error *err)
+{
+	struct udf_host *h = &udf_host;
+	int ret;
+
+	if (h->port) {
+		ret = h->port->ops->dma_get(h->port, &h->arena_fd, &h->arena_size, h->ranges, &h->nr_ranges);
+		return ret ? udf_error_set(err, ret, "%s: no DMA memory: %s", h->port->address, strerror(-ret)) : 0;
+	}
+	h->arena_size = h->arena_size ?: ARENA_DEFAULT;
+	h->arena_fd = memfd_create("udf-arena", MFD_CLOEXEC);
+	if (h->arena_fd < 0 || ftruncate(h->arena_fd, (off_t)h->arena_size))
+		return udf_error_set(err, -errno, "no memory for the arena: %s", strerror(errno));
+	h->ranges[0] = (struct udf_dma_range){ .offset = ARENA_HOLE, .dev = ARENA_HOLE, .len = h->arena_size - ARENA_HOLE };
+	h->nr_ranges = 1;
+	return 0;
+}
+
+int udf_mem_map(struct udf_error *err)
+{
+	struct udf_host *h = &udf_host;
+	void *arena;
+	int ret = udf_arena_open(err);
+
+	if (ret)
+		return ret;
+	if (!h->arena_size || h->arena_size > UDF_ARENA_END - UDF_ARENA_BASE || !h->nr_ranges)
+		return udf_error_set(err, -EINVAL, "an arena of %lu MiB is not possible: 1 ... 2047", (unsigned long)(h->arena_size >> 20));
+	arena = mmap((void *)(uintptr_t)UDF_ARENA_BASE, h->arena_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
+		     h->arena_fd, 0);
+	if (arena != (void *)(uintptr_t)UDF_ARENA_BASE)
+		return udf_error_set(err, arena == MAP_FAILED ? -errno : -EEXIST,
+				     "the arena's address range at 0x%lx is in use in this process", (unsigned long)UDF_ARENA_BASE);
+	return 0;
+}
+
+void udf_mem_unmap(void)
+{
+	struct udf_host *h = &udf_host;
+
+	munmap((void *)(uintptr_t)UDF_ARENA_BASE, h->arena_size);
+	munmap((void *)UDF_VMEMMAP_BASE, UDF_VMALLOC_BASE - UDF_VMEMMAP_BASE);
+	munmap((void *)UDF_VMALLOC_BASE, UDF_VMALLOC_END - UDF_VMALLOC_BASE);
+	if (!h->port && h->arena_fd >= 0)
+		close(h->arena_fd);
+	h->arena_fd = -1;
+}
+
+void host_mem_get(struct host_mem *mem)
+{
+	struct udf_host *h = &udf_host;
+	unsigned int i;
+
+	memset(mem, 0, sizeof(*mem));
+	mem->base = UDF_ARENA_BASE + h->ranges[0].offset;
+	mem->size = h->ranges[h->nr_ranges - 1].offset + h->ranges[h->nr_ranges - 1].len - h->ranges[0].offset;
+	mem->nr_ranges = h->nr_ranges;
+	for (i = 0; i < h->nr_ranges; i++)
+		mem->range[i] = (struct host_dma_range){
+			.phys = UDF_ARENA_BASE + h->ranges[i].offset, .dev = h->ranges[i].dev, .len = h->ranges[i].len,
+		};
+}
+
+static bool udf_in_arena(unsigned long phys, unsigned long len)
+{
+	return phys >= UDF_ARENA_BASE && phys - UDF_ARENA_BASE < udf_host.arena_size &&
+	       len <= udf_host.arena_size - (phys - UDF_ARENA_BASE);
+}
+
+static bool udf_in_vmalloc(unsigned long va, unsigned long len)
+{
+	return va >= UDF_VMALLOC_BASE && va < UDF_VMALLOC_END && len <= UDF_VMALLOC_END - va;
+}
+
+int host_mem_map(unsigned long va, unsigned long phys, unsigned long len)
+{
+	if (!udf_in_arena(phys, len) || !udf_in_vmalloc(va, len))
+		return -EINVAL;
+	if (mmap((void *)va, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, udf_host.arena_fd,
+		 (off_t)(phys - UDF_ARENA_BASE)) == MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
+void host_mem_unmap(unsigned long va, unsigned long len)
+{
+	if (udf_in_vmalloc(va, len))
+		munmap((void *)va, len);
+}
+
+int host_mem_populate(unsigned long va, unsigned long len)
+{
+	if (va < UDF_VMEMMAP_BASE || va >= UDF_VMALLOC_BASE)
+		return -EINVAL;
+	return mmap((void *)va, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) ==
+		       MAP_FAILED ? -errno : 0;
+}
+
+/* Other vCPUs go on executing the pages: they stay executable all the time. */
+int host_text_write(unsigned long addr, const void *src, unsigned long len)
+{
+	unsigned long start = addr & -4096ul, end = (addr + len + 4095) & -4096ul;
+	int err = 0;
+
+	if (addr < UDF_MODULE_BASE || addr + len > UDF_IMAGE_END)
+		return -EINVAL;
+	pthread_mutex_lock(&udf_text_lock);
+	if (mprotect((void *)start, end - start, PROT_READ | PROT_WRITE | PROT_EXEC)) {
+		err = -errno;
+	} else {
+		memcpy((void *)addr, src, len);
+		if (mprotect((void *)start, end - start, PROT_READ | PROT_EXEC))
+			err = -errno;
+	}
+	pthread_mutex_unlock(&udf_text_lock);
+	return err;
+}
+
+void host_random(void *buf, unsigned long len)
+{
+	unsigned char *p = buf;
+
+	while (len) {
+		ssize_t n = getrandom(p, len, 0);
+
+		if (n > 0) {
+			p += n;
+			len -= (unsigned long)n;
+		} else if (errno != EINTR) {
+			host_die("the machine has no random numbers");
+		}
+	}
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Registers of the port in the address space: mapped BARs, or inaccessible pages whose accesses trap. Host world; the MMIO half of
+ * mem.h, and I/O ports.
+ *
+ * A mapping that traps keeps its bus address: the SIGSEGV handler finds it by the faulting address without a lock. Slots are
+ * written once while unused and published by their end address.
+ */
+#define _GNU_SOURCE
+#include "host/linux/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "layout.h"
+#include "port/insn.h"
+
+#define MMIO_MAPS 256		/* registers mapped at a time */
+#define MMIO_GAP 4096ul		/* faults between two mappings are the kernel code's mistakes */
+
+struct udf_mmio_map {
+	uint64_t start;		/* of the first page */
+	_Atomic uint64_t end;	/* 0: slot is free */
+	unsigned int bar;
+	uint64_t offset;	/* in the BAR, of START */
+	bool trapped;
+};
+
+static struct udf_mmio_map udf_maps[MMIO_MAPS];
+static uint64_t udf_mmio_next = UDF_MMIO_BASE;
+static pthread_mutex_t udf_mmio_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void udf_mmio_reset(void)
+{
+	memset(udf_maps, 0, sizeof(udf_maps));
+	munmap((void *)UDF_MMIO_BASE, udf_mmio_next - UDF_MMIO_BASE);
+	udf_mmio_next = UDF_MMIO_BASE;
+}
+
+static struct udf_mmio_map *udf_mmio_find(uint64_t addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < MMIO_MAPS; i++) {
+		uint64_t end = atomic_load_explicit(&udf_maps[i].end, memory_order_acquire);
+
+		if (addr < end && addr >= udf_maps[i].start)
+			return &udf_maps[i];
+	}
+	return NULL;
+}
+
+static struct udf_mmio_map *udf_mmio_free_slot(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < MMIO_MAPS; i++)
+		if (!atomic_load(&udf_maps[i].end))
+			return &udf_maps[i];
+	return NULL;
+}
+
+/* Pages of a BAR at VA: as they are where the transport can map them, else inaccessible. */
+static int udf_mmio_place(struct udf_mmio_map *map, uint64_t va, uint64_t len, bool wc)
+{
+	struct udf_port *port = udf_host.port;
+
+	map->trapped = !udf_vpci_mappable(udf_host.vpci, map->bar, map->offset, len);
+	if (!map->trapped)
+		return port->ops->bar_map(port, map->bar, map->offset, len, (void *)va, wc);
+	return mmap((void *)va, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) ==
+		       MAP_FAILED ? -errno : 0;
+}
+
+unsigned long host_mmio_map(unsigned long phys, unsigned long size, unsigned int flags)
+{
+	struct udf_mmio_map *map;
+	uint64_t offset, va, len;
+	unsigned int bar;
+
+	if (!udf_host.vpci || udf_vpci_find_mem(udf_host.vpci, phys, size, &bar, &offset))
+		return 0;
+	pthread_mutex_lock(&udf_mmio_lock);
+	map = udf_mmio_free_slot();
+	va = udf_mmio_next;
+	len = ((offset & 4095) + size + 4095) & -4096ul;
+	if (!map || va + len + MMIO_GAP > UDF_MMIO_END)
+		goto fail;
+	map->bar = bar;
+	map->offset = offset & -4096ul;
+	map->start = va;
+	if (udf_mmio_place(map, va, len, flags & HOST_MMIO_WC))
+		goto fail;
+	udf_mmio_next = va + len + MMIO_GAP;
+	atomic_store_explicit(&map->end, va + len, memory_order_release);
+	pthread_mutex_unlock(&udf_mmio_lock);
+	return va + (offset & 4095);
+fail:
+	pthread_mutex_unlock(&udf_mmio_lock);
+	return 0;
+}
+
+void host_mmio_unmap(unsigned long addr)
+{
+	struct udf_mmio_map *map;
+
+	pthread_mutex_lock(&udf_mmio_lock);
+	map = udf_mmio_find(addr);
+	if (map) {
+		uint64_t end = atomic_exchange(&map->end, 0);
+
+		munmap((void *)map->start, end - map->start);
+		if (end + MMIO_GAP == udf_mmio_next)
+			udf_mmio_next = map->start;	/* the usual order: the last mapped is unmapped first */
+	}
+	pthread_mutex_unlock(&udf_mmio_lock);
+}
+
+static bool udf_bus_covers(void *ctx, uint64_t addr)
+{
+	return udf_mmio_find(addr) != NULL;
+}
+
+static int udf_bus_access(uint64_t addr, unsigned int size, uint64_t *value, bool write)
+{
+	struct udf_mmio_map *map = udf_mmio_find(addr);
+	uint64_t offset;
+
+	if (!map)
+		return -ENOENT;
+	offset = map->offset + (addr - map->start);
+	atomic_fetch_add_explicit(&udf_host.privileged, 1, memory_order_relaxed);
+	if (write)
+		return udf_vpci_bar_write(udf_host.vpci, map->bar, offset, size, *value);
+	return udf_vpci_bar_read(udf_host.vpci, map->bar, offset, size, value);
+}
+
+/* A device that is gone reads as all ones, as on a bus; the driver notices. The transport reports the loss. */
+static int udf_bus_result(int err)
+{
+	return err == -ENODEV ? 0 : err;
+}
+
+static int udf_bus_read(void *ctx, uint64_t addr, unsigned int size, uint64_t *value)
+{
+	return udf_bus_result(udf_bus_access(addr, size, value, false));
+}
+
+static int udf_bus_write(void *ctx, uint64_t addr, unsigned int size, uint64_t value)
+{
+	return udf_bus_result(udf_bus_access(addr, size, &value, true));
+}
+
+/* Ports that are not the device's: nobody answers. */
+static int udf_bus_in(void *ctx, uint16_t port, unsigned int size, uint32_t *value)
+{
+	uint64_t offset, v = ~0ull;
+	unsigned int bar;
+
+	*value = ~0u;
+	if (!udf_host.vpci || udf_vpci_find_io(udf_host.vpci, port, size, &bar, &offset))
+		return 0;
+	atomic_fetch_add_explicit(&udf_host.privileged, 1, memory_order_relaxed);
+	if (!udf_vpci_bar_read(udf_host.vpci, bar, offset, size, &v))
+		*value = (uint32_t)v;
+	return 0;
+}
+
+static int udf_bus_out(void *ctx, uint16_t port, unsigned int size, uint32_t value)
+{
+	uint64_t offset;
+	unsigned int bar;
+
+	if (!udf_host.vpci || udf_vpci_find_io(udf_host.vpci, port, size, &bar, &offset))
+		return 0;
+	atomic_fetch_add_explicit(&udf_host.privileged, 1, memory_order_relaxed);
+	return udf_bus_result(udf_vpci_bar_write(udf_host.vpci, bar, offset, size, value));
+}
+
+static const struct udf_insn_bus udf_bus = {
+	.covers = udf_bus_covers, .read = udf_bus_read, .write = udf_bus_write, .in = udf_bus_in, .out = udf_bus_out,
+};
+
+static const int udf_gregs[16] = {
+	REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+	REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+};
+
+/* in, out, ins, outs with any prefix; what else raises a protection fault is not for us. */
+static bool udf_is_port_insn(const uint8_t *code)
+{
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		uint8_t op = code[i];
+
+		if ((op >= 0xe4 && op <= 0xe7) || (op >= 0xec && op <= 0xef) || (op >= 0x6c && op <= 0x6f))
+			return true;
+		if (op != 0x66 && op != 0xf2 && op != 0xf3 && (op & 0xf0) != 0x40)
+			return false;
+	}
+	return false;
+}
+
+int udf_mmio_trap(ucontext_t *uc, uint64_t addr, bool protection, char *text, size_t len)
+{
+	greg_t *g = uc->uc_mcontext.gregs;
+	const uint8_t *code = (const uint8_t *)g[REG_RIP];
+	char insn[UDF_INSN_TEXT] = "";
+	struct udf_insn_regs regs;
+	unsigned int i;
+	int err;
+
+	if (protection ? !udf_is_port_insn(code) : !udf_mmio_find(addr))
+		return -ENOENT;
+	for (i = 0; i < 16; i++)
+		regs.gpr[i] = (uint64_t)g[udf_gregs[i]];
+	regs.rip = (uint64_t)g[REG_RIP];
+	regs.rflags = (uint64_t)g[REG_EFL];
+	err = udf_insn_emulate(&regs, code, 15, addr, &udf_bus, insn);
+	if (err) {
+		snprintf(text, len, "register access by '%s' cannot be performed: %s", insn, strerror(-err));
+		return err;
+	}
+	for (i = 0; i < 16; i++)
+		g[udf_gregs[i]] = (greg_t)regs.gpr[i];
+	g[REG_RIP] = (greg_t)regs.rip;
+	g[REG_EFL] = (greg_t)regs.rflags;
+	return 0;
+}

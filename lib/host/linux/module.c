@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Modules and firmware files for the kernel world, over lib/loader. Host world; implements module.h. */
+#define _GNU_SOURCE
+#include "host/linux/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "layout.h"
+
+static const char *const udf_firmware_dirs[] = { "/lib/firmware/updates", "/lib/firmware" };
+
+static int udf_report(const struct udf_error *err)
+{
+	host_log_write(3, err->text, strlen(err->text));
+	return err->code;
+}
+
+static struct udf_module *udf_module_of(const struct host_module *mod)
+{
+	return (struct udf_module *)mod->handle;
+}
+
+int host_module_open(const char *name, struct host_module *mod)
+{
+	struct udf_error err = UDF_ERROR_INIT;
+	struct udf_module *m;
+	bool params = udf_host.params_for && !strcmp(udf_host.params_for, name);
+
+	mod->handle = 0;
+	if (udf_loader_open(udf_host.loader, name, params ? udf_host.params : NULL, &m, &err))
+		return udf_report(&err);
+	udf_module_describe(m, mod);
+	mod->handle = (unsigned long)m;
+	return 0;
+}
+
+int host_module_link(struct host_module *mod, unsigned long percpu)
+{
+	struct udf_error err = UDF_ERROR_INIT;
+	struct udf_module *m = udf_module_of(mod);
+
+	if (udf_loader_link(udf_host.loader, m, percpu, &err))
+		return udf_report(&err);
+	udf_module_describe(m, mod);
+	mod->handle = (unsigned long)m;
+	return 0;
+}
+
+void host_module_free_init(struct host_module *mod)
+{
+	udf_loader_free_init(udf_host.loader, udf_module_of(mod));
+}
+
+void host_module_live(struct host_module *mod)
+{
+	struct udf_error err = UDF_ERROR_INIT;
+
+	if (udf_loader_live(udf_host.loader, udf_module_of(mod), &err))
+		udf_report(&err);
+}
+
+void host_module_close(struct host_module *mod)
+{
+	struct udf_error err = UDF_ERROR_INIT;
+
+	if (mod->handle && udf_loader_close(udf_host.loader, udf_module_of(mod), &err))
+		udf_report(&err);
+	mod->handle = 0;
+}
+
+static const struct {
+	const char *name;
+	enum host_module_section id;
+} udf_kapi_sections[] = {
+	{ "__param", HOST_SEC_PARAM }, { "__ex_table", HOST_SEC_EX_TABLE }, { "__bug_table", HOST_SEC_BUG_TABLE },
+	{ "__jump_table", HOST_SEC_JUMP_TABLE }, { ".static_call_sites", HOST_SEC_STATIC_CALL },
+	{ ".orc_unwind", HOST_SEC_ORC_UNWIND }, { ".orc_unwind_ip", HOST_SEC_ORC_UNWIND_IP },
+	{ ".symtab", HOST_SEC_SYMTAB }, { ".strtab", HOST_SEC_STRTAB },
+};
+
+void host_kapi_get(struct host_module *mod)
+{
+	const struct udf_range *text;
+	uint64_t addr, size;
+	size_t i, n;
+
+	memset(mod, 0, sizeof(*mod));
+	snprintf(mod->name, sizeof(mod->name), "kapi");
+	for (i = 0; i < sizeof(udf_kapi_sections) / sizeof(udf_kapi_sections[0]); i++) {
+		if (udf_image_kapi_section(udf_host.image, udf_kapi_sections[i].name, &addr, &size))
+			continue;
+		mod->sec[udf_kapi_sections[i].id] = (struct host_section){ .addr = addr, .size = size };
+	}
+	n = udf_image_text(udf_host.image, &text);
+	for (i = 0; i < n; i++)
+		if (text[i].start == UDF_KAPI_BASE)
+			mod->core_text.size = text[i].end - text[i].start;
+	mod->core = (struct host_section){ .addr = UDF_KAPI_BASE, .size = UDF_KAPI_END - UDF_KAPI_BASE };
+	mod->core_text.addr = mod->core_ro.addr = UDF_KAPI_BASE;
+	mod->core_ro.size = mod->core_text.size;
+}
+
+static int udf_firmware_open(const char *name)
+{
+	char path[512];
+	size_t i;
+	int fd;
+
+	/* the kernel's loader tries its own list of folders and passes whole paths: those of the release come first there */
+	if (name[0] == '/')
+		return open(name, O_RDONLY | O_CLOEXEC);
+	for (i = 0; i < sizeof(udf_firmware_dirs) / sizeof(udf_firmware_dirs[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", udf_firmware_dirs[i], name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+	}
+	return -1;
+}
+
+long host_file_read(const char *name, void *buf, unsigned long len)
+{
+	struct stat st;
+	unsigned long done = 0;
+	int fd = udf_firmware_open(name);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -EINVAL;
+	}
+	while (buf && done < len) {
+		ssize_t n = read(fd, (char *)buf + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (unsigned long)n;
+	}
+	close(fd);
+	return buf ? (long)done : (long)st.st_size;
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Signals as a vCPU's interrupts and exceptions. Host world.
+ *
+ * The kick (timer, wake-up from another thread) delivers an interrupt if it hit kernel code with the virtual flag on; then the
+ * frame on the task's stack is the interrupt frame, and the task may be switched away from in it and resumed on another vCPU's
+ * thread. Anywhere else the bit just stays pending.
+ *
+ * Faults in kernel code are register accesses of the driver, or go to the kernel world: WARN, BUG, fix-ups, breakpoints.
+ * Faults elsewhere belong to the application and go to the handlers it had.
+ */
+#define _GNU_SOURCE
+#include "host/linux/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "layout.h"
+
+static const int udf_fault_signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
+#define NR_FAULT_SIGNALS (sizeof(udf_fault_signals) / sizeof(udf_fault_signals[0]))
+
+static struct sigaction udf_old_action[65];
+static bool udf_installed;
+static struct udf_range udf_text[16];
+static unsigned int udf_nr_text;
+
+bool udf_kernel_text(uint64_t ip)
+{
+	unsigned int i;
+
+	if (ip >= UDF_MODULE_BASE && ip < UDF_MODULE_END)
+		return true;
+	for (i = 0; i < udf_nr_text; i++)
+		if (ip >= udf_text[i].start && ip < udf_text[i].end)
+			return true;
+	return false;
+}
+
+static void udf_frame_get(const ucontext_t *uc, struct host_frame *f)
+{
+	const greg_t *g = uc->uc_mcontext.gregs;
+
+	*f = (struct host_frame){
+		.r15 = g[REG_R15], .r14 = g[REG_R14], .r13 = g[REG_R13], .r12 = g[REG_R12], .bp = g[REG_RBP], .bx = g[REG_RBX],
+		.r11 = g[REG_R11], .r10 = g[REG_R10], .r9 = g[REG_R9], .r8 = g[REG_R8], .ax = g[REG_RAX], .cx = g[REG_RCX],
+		.dx = g[REG_RDX], .si = g[REG_RSI], .di = g[REG_RDI], .orig_ax = -1ul, .ip = g[REG_RIP],
+		.cs = 0x10, .flags = g[REG_EFL], .sp = g[REG_RSP], .ss = 0x18,	/* the kernel's selectors: not user mode */
+	};
+}
+
+static void udf_frame_put(ucontext_t *uc, const struct host_frame *f)
+{
+	greg_t *g = uc->uc_mcontext.gregs;
+
+	g[REG_R15] = f->r15; g[REG_R14] = f->r14; g[REG_R13] = f->r13; g[REG_R12] = f->r12;
+	g[REG_RBP] = f->bp; g[REG_RBX] = f->bx; g[REG_R11] = f->r11; g[REG_R10] = f->r10;
+	g[REG_R9] = f->r9; g[REG_R8] = f->r8; g[REG_RAX] = f->ax; g[REG_RCX] = f->cx;
+	g[REG_RDX] = f->dx; g[REG_RSI] = f->si; g[REG_RDI] = f->di;
+	g[REG_RIP] = f->ip; g[REG_RSP] = f->sp; g[REG_EFL] = f->flags;
+}
+
+/* The timer of this vCPU fired: has its deadline come? */
+static void udf_timer_fired(struct udf_vcpu *vcpu, struct host_vcpu *area)
+{
+	uint64_t deadline = vcpu->deadline;
+
+	vcpu->armed = 0;
+	if (!deadline)
+		return;
+	if (udf_host_now() >= deadline) {
+		vcpu->deadline = 0;
+		__atomic_fetch_or(&area->pending, HOST_PEND_TIMER, __ATOMIC_SEQ_CST);
+	} else {
+		host_timer_set(deadline);
+	}
+}
+
+/* Kernel code may switch tasks in here: what follows the call can run on another vCPU's thread. */
+static __attribute__((noinline)) void udf_interrupt(ucontext_t *uc)
+{
+	struct host_frame frame;
+	struct udf_vcpu *vcpu;
+
+	udf_frame_get(uc, &frame);
+	udf_host.entry.deliver(&frame);
+	/* sigreturn sets the thread's signal stack from the frame: this thread's, not the one's that was interrupted */
+	vcpu = udf_vcpu_self();
+	uc->uc_stack = vcpu->alt_stack;
+}
+
+static void udf_on_kick(int sig, siginfo_t *si, void *context)
+{
+	struct udf_vcpu *vcpu = udf_vcpu_self();
+	ucontext_t *uc = context;
+	struct host_vcpu *area;
+	uint64_t ip;
+
+	if (!vcpu)
+		return;
+	area = atomic_load(&vcpu->area);
+	if (!area)
+		return;
+	if (si->si_code == SI_TIMER)
+		udf_timer_fired(vcpu, area);
+	ip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+	if (area->irq_flag && area->pending && udf_host.entry.deliver && (udf_kernel_text(ip) || udf_bridge_interruptible(ip)))
+		udf_interrupt(uc);
+}
+
+/* Not ours: as if our handler were not there. Returning runs the faulting instruction again, now with the old action. */
+static void udf_pass_on(int sig, siginfo_t *si, void *context)
+{
+	const struct sigaction *old = &udf_old_action[sig];
+
+	if (old->sa_flags & SA_SIGINFO) {
+		old->sa_sigaction(sig, si, context);
+	} else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
+		old->sa_handler(sig);
+	} else {
+		struct sigaction dfl = { .sa_handler = SIG_DFL };
+
+		sigaction(sig, &dfl, NULL);
+		if (si->si_code <= 0)
+			raise(sig);
+	}
+}
+
+static unsigned int udf_trap_of(int sig, const ucontext_t *uc)
+{
+	switch (sig) {
+	case SIGTRAP:
+		return HOST_TRAP_BREAKPOINT;
+	case SIGILL:
+		return HOST_TRAP_INVALID_OP;
+	case SIGFPE:
+		return HOST_TRAP_DIVIDE;
+	default:
+		return (unsigned int)uc->uc_mcontext.gregs[REG_TRAPNO];
+	}
+}
+
+static const char *udf_describe(int sig, unsigned int trap, uint64_t addr, char *buf, size_t len)
+{
+	if (sig == SIGSEGV && trap == HOST_TRAP_PROTECTION)
+		snprintf(buf, len, "privileged instruction or non-canonical address in kernel code");
+	else if (sig == SIGSEGV || sig == SIGBUS)
+		snprintf(buf, len, "kernel code accessed invalid address 0x%016lx", (unsigned long)addr);
+	else if (sig == SIGILL)
+		snprintf(buf, len, "kernel BUG or invalid instruction");
+	else
+		snprintf(buf, len, "%s in kernel code", sig == SIGFPE ? "divide error" : "unexpected breakpoint");
+	return buf;
+}
+
+static void udf_on_fault(int sig, siginfo_t *si, void *context)
+{
+	struct udf_vcpu *vcpu = udf_vcpu_self();
+	ucontext_t *uc = context;
+	uint64_t ip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP], addr = (uint64_t)si->si_addr;
+	unsigned int trap = udf_trap_of(sig, uc);
+	char why[300] = "";
+	struct host_frame frame;
+	int err = -ENOENT;
+
+	/* a jump to nowhere is kernel code's as well: told by the kernel stack it came from */
+	if (!vcpu || (!udf_kernel_text(ip) && ip >= UDF_PCI_WINDOW_BASE && !udf_bridge_interruptible(ip))) {
+		udf_pass_on(sig, si, context);
+		return;
+	}
+	if (sig == SIGSEGV && udf_kernel_text(ip)) {
+		err = udf_mmio_trap(uc, addr, trap == HOST_TRAP_PROTECTION, why, sizeof(why));
+		if (!err)
+			return;
+	}
+	udf_frame_get(uc, &frame);
+	/* int3 is reported behind it, as a processor does; the kernel code expects that, too */
+	if (err == -ENOENT && udf_host.entry.trap(trap, (unsigned long)uc->uc_mcontext.gregs[REG_ERR], addr, &frame)) {
+		udf_frame_put(uc, &frame);
+		return;
+	}
+	if (!why[0])
+		udf_describe(sig, trap, addr, why, sizeof(why));
+	udf_host.entry.oops(why, &frame);
+	host_die(why);
+}
+
+int udf_signals_install(struct udf_error *err)
+{
+	struct sigaction fault = { .sa_sigaction = udf_on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+	struct sigaction kick = { .sa_sigaction = udf_on_kick, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART };
+	const struct udf_range *text;
+	unsigned int n = udf_image_text(udf_host.image, &text);
+	size_t i;
+
+	if (n > sizeof(udf_text) / sizeof(udf_text[0]))
+		return udf_error_set(err, -E2BIG, "the image has %u ranges of code", n);
+	memcpy(udf_text, text, n * sizeof(*text));
+	udf_nr_text = n;
+	sigemptyset(&fault.sa_mask);
+	sigaddset(&fault.sa_mask, UDF_KICK_SIGNAL);	/* no task switch on the signal stack */
+	sigemptyset(&kick.sa_mask);
+	for (i = 0; i < NR_FAULT_SIGNALS; i++)
+		sigaction(udf_fault_signals[i], &fault, &udf_old_action[udf_fault_signals[i]]);
+	sigaction(UDF_KICK_SIGNAL, &kick, &udf_old_action[UDF_KICK_SIGNAL]);
+	udf_installed = true;
+	return 0;
+}
+
+void udf_signals_restore(void)
+{
+	size_t i;
+
+	if (!udf_installed)
+		return;
+	for (i = 0; i < NR_FAULT_SIGNALS; i++)
+		sigaction(udf_fault_signals[i], &udf_old_action[udf_fault_signals[i]], NULL);
+	sigaction(UDF_KICK_SIGNAL, &udf_old_action[UDF_KICK_SIGNAL], NULL);
+	udf_installed = false;
+}

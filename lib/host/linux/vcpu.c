@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vCPUs as threads: start, stop, idle, wake-ups and the timer of each. Host world; implements cpu.h and time.h.
+ *
+ * A vCPU is told of an interrupt by a bit in its pending word. Whether it must also be poked depends on its state: spinning, it
+ * looks by itself; sleeping, a futex wakes it; running, a signal makes it look at the next place where kernel code has interrupts on.
+ */
+#define _GNU_SOURCE
+#include "host/linux/host.h"
+#include "host/linux/vcpu-offsets.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <immintrin.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HWCAP2_FSGSBASE_BIT 2			/* AT_HWCAP2 on x86: the kernel lets user space write %gs base */
+#define SPIN_MIN_NS 2000ull
+#define SPIN_MAX_NS 60000ull
+#define THREAD_STACK (1ul << 20)		/* of a vCPU's thread: the host stack that bridges use */
+#define ALT_STACK (256ul << 10)
+
+_Static_assert(offsetof(struct udf_vcpu, enter_sp) == UDF_VCPU_ENTER_SP, "enter.S knows this offset");
+
+struct udf_host udf_host = { .arena_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static __thread struct udf_vcpu *udf_vcpu_tls __attribute__((tls_model("initial-exec")));
+
+/* Not inlined: after kernel code has run, the caller may be on another thread, and must not use a remembered TLS address. */
+__attribute__((noinline)) struct udf_vcpu *udf_vcpu_self(void)
+{
+	struct udf_vcpu *vcpu = udf_vcpu_tls;
+
+	__asm__ volatile("" : "+r"(vcpu) : : "memory");
+	return vcpu;
+}
+
+uint64_t udf_host_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+unsigned long host_time_now(void)
+{
+	return udf_host_now();
+}
+
+unsigned long host_time_real(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+unsigned int host_cpu_count(void)
+{
+	return udf_host.cpus;
+}
+
+void host_cpu_yield(void)
+{
+	sched_yield();
+}
+
+/*
+ * CPUID leaves in the order of the kernel's capability words 0 (1.edx), 4 (1.ecx), 9 (7.ebx), 18 (7.edx): only features that
+ * work unprivileged and that kernel code without an architecture beneath may see. Bits as in cpufeatures.h.
+ */
+unsigned int host_cpu_cap(unsigned int *words, unsigned int n)
+{
+	unsigned int a, b, c, d;
+	/* fpu tsc cx8 cmov clflush mmx fxsr sse sse2; pclmul ssse3 cx16 sse4.1 sse4.2 popcnt rdrand; bmi1 bmi2 erms rdseed; fsrm */
+	const unsigned int edx1 = 1u << 0 | 1u << 4 | 1u << 8 | 1u << 15 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 | 1u << 26;
+	const unsigned int ecx1 = 1u << 1 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23 | 1u << 30;
+	const unsigned int ebx7 = 1u << 3 | 1u << 8 | 1u << 9 | 1u << 18;
+	const unsigned int edx7 = 1u << 4;
+
+	memset(words, 0, n * sizeof(*words));
+	if (n < 19)
+		return 0;
+	__cpuid(1, a, b, c, d);
+	words[0] = d & edx1;
+	words[4] = c & ecx1;
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+		words[9] = b & ebx7;
+		words[18] = d & edx7;
+	}
+	words[1] = 1u << 29;				/* long mode */
+	words[3] = 1u << 16 | 1u << 20 | 1u << 21 | 1u << 24;	/* rep_good, nopl, always, nonstop tsc */
+	return n;
+}
+
+static inline void udf_write_gs(unsigned long base)
+{
+	__asm__ volatile("wrgsbase %0" : : "r"(base) : "memory");
+}
+
+static long udf_futex(_Atomic uint32_t *word, int op, uint32_t value)
+{
+	return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+}
+
+void host_cpu_pend(unsigned int cpu, unsigned long bits)
+{
+	struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
+	struct host_vcpu *area = atomic_load(&vcpu->area);
+	unsigned long old;
+
+	if (!area)
+		return;
+	old = __atomic_fetch_or(&area->pending, bits, __ATOMIC_SEQ_CST);
+	if (old || vcpu == udf_vcpu_self())
+		return;			/* whoever set the first bit has poked it; oneself looks on the way back */
+	switch (atomic_load(&vcpu->state)) {
+	case UDF_VCPU_SPINNING:
+		return;
+	case UDF_VCPU_SLEEPING:
+		atomic_fetch_add(&vcpu->wake, 1);
+		udf_futex(&vcpu->wake, FUTEX_WAKE, 1);
+		return;
+	default:
+		syscall(SYS_tgkill, getpid(), vcpu->tid, UDF_KICK_SIGNAL);
+	}
+}
+
+static bool udf_vcpu_pending(struct udf_vcpu *vcpu)
+{
+	struct host_vcpu *area = atomic_load_explicit(&vcpu->area, memory_order_relaxed);
+
+	return __atomic_load_n(&area->pending, __ATOMIC_SEQ_CST) || atomic_load_explicit(&vcpu->stop, memory_order_relaxed);
+}
+
+/* Spin for as long as it has paid lately. Returns whether something came. */
+static bool udf_vcpu_spin(struct udf_vcpu *vcpu)
+{
+	uint64_t start = udf_host_now();
+	unsigned int i;
+
+	do {
+		for (i = 0; i < 64; i++) {
+			if (udf_vcpu_pending(vcpu)) {
+				vcpu->spin_ns = SPIN_MAX_NS;
+				return true;
+			}
+			_mm_pause();
+		}
+	} while (udf_host_now() - start < vcpu->spin_ns);
+	vcpu->spin_ns = vcpu->spin_ns / 2 > SPIN_MIN_NS ? vcpu->spin_ns / 2 : SPIN_MIN_NS;
+	return false;
+}
+
+static void udf_vcpu_sleep(struct udf_vcpu *vcpu)
+{
+	while (!udf_vcpu_pending(vcpu)) {
+		uint32_t seq = atomic_load(&vcpu->wake);
+
+		atomic_store(&vcpu->state, UDF_VCPU_SLEEPING);
+		if (!udf_vcpu_pending(vcpu)) {
+			vcpu->sleeps++;
+			udf_futex(&vcpu->wake, FUTEX_WAIT, seq);
+		}
+	}
+}
+
+void host_cpu_idle(void)
+{
+	struct udf_vcpu *vcpu = udf_vcpu_self();
+
+	atomic_store(&vcpu->state, UDF_VCPU_SPINNING);
+	if (!udf_vcpu_spin(vcpu))
+		udf_vcpu_sleep(vcpu);
+	atomic_store(&vcpu->state, UDF_VCPU_RUNNING);
+	if (atomic_load(&vcpu->stop))
+		udf_vcpu_leave(vcpu);
+}
+
+/*
+ * An earlier armed time stays: the signal then finds the deadline still ahead and arms it. So the kernel's habit of moving the
+ * deadline out and back around every idle period costs no system call.
+ */
+void host_timer_set(unsigned long deadline)
+{
+	struct udf_vcpu *vcpu = udf_vcpu_self();
+	struct itimerspec when = { 0 };
+
+	vcpu->deadline = deadline;
+	if (!deadline || (vcpu->armed && vcpu->armed <= deadline))
+		return;
+	vcpu->armed = deadline;
+	when.it_value.tv_sec = (time_t)(deadline / 1000000000u);
+	when.it_value.tv_nsec = (long)(deadline % 1000000000u);
+	timer_settime(vcpu->timer, TIMER_ABSTIME, &when, NULL);
+}
+
+void host_cpu_area(unsigned long percpu)
+{
+	struct udf_vcpu *vcpu = udf_vcpu_self();
+	struct host_vcpu *area = (struct host_vcpu *)percpu;
+
+	*area = *atomic_load(&vcpu->area);
+	atomic_store(&vcpu->area, area);
+	udf_write_gs(percpu);
+}
+
+void host_entry(const struct host_entry *entry)
+{
+	udf_host.entry = *entry;
+}
+
+/* Only our signals and those of faults reach a vCPU's thread: the application's own go to its other threads. */
+static void udf_vcpu_mask_signals(void)
+{
+	sigset_t set;
+
+	sigfillset(&set);
+	sigdelset(&set, UDF_KICK_SIGNAL);
+	sigdelset(&set, SIGSEGV);
+	sigdelset(&set, SIGBUS);
+	sigdelset(&set, SIGILL);
+	sigdelset(&set, SIGFPE);
+	sigdelset(&set, SIGTRAP);
+	pthread_sigmask(SIG_SETMASK, &set, NULL);
+}
+
+static int udf_vcpu_set_up(struct udf_vcpu *vcpu)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = UDF_KICK_SIGNAL };
+
+	vcpu->tid = (pid_t)syscall(SYS_gettid);
+	vcpu->spin_ns = SPIN_MAX_NS;
+	vcpu->alt_stack.ss_size = ALT_STACK;
+	vcpu->alt_stack.ss_sp = mmap(NULL, ALT_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (vcpu->alt_stack.ss_sp == MAP_FAILED)
+		return -errno;
+	if (sigaltstack(&vcpu->alt_stack, NULL))
+		return -errno;
+	event._sigev_un._tid = vcpu->tid;
+	return timer_create(CLOCK_MONOTONIC, &event, &vcpu->timer) ? -errno : 0;
+}
+
+static void *udf_vcpu_thread(void *arg)
+{
+	struct udf_vcpu *vcpu = arg;
+	struct host_vcpu *area = (struct host_vcpu *)vcpu->percpu;
+
+	if (udf_vcpu_set_up(vcpu))
+		udf_host_fail("a vCPU's timer or signal stack cannot be set up");
+	udf_vcpu_tls = vcpu;
+	area->irq_flag = 0;
+	area->pending = 0;
+	area->host = vcpu;
+	area->vectors = vcpu->vectors;
+	udf_write_gs(vcpu->percpu);
+	atomic_store(&vcpu->area, area);
+	udf_vcpu_mask_signals();
+	udf_vcpu_enter(vcpu->stack, vcpu->entry, vcpu->cpu, vcpu);
+	/* left for good */
+	atomic_store(&vcpu->area, NULL);
+	udf_write_gs(0);
+	timer_delete(vcpu->timer);
+	udf_vcpu_tls = NULL;
+	vcpu->alt_stack.ss_flags = SS_DISABLE;
+	sigaltstack(&vcpu->alt_stack, NULL);
+	munmap(vcpu->alt_stack.ss_sp, ALT_STACK);
+	return NULL;
+}
+
+int host_cpu_start(unsigned int cpu, unsigned long percpu, unsigned long stack, void (*entry)(unsigned int cpu))
+{
+	struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int err;
+
+	if (cpu >= udf_host.cpus || vcpu->started)
+		return -EINVAL;
+	memset(vcpu, 0, sizeof(*vcpu));
+	vcpu->cpu = cpu;
+	vcpu->percpu = percpu;
+	vcpu->stack = stack;
+	vcpu->entry = entry;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	/* no signal before the thread is a vCPU; and the new thread inherits our %gs base, which its first lines replace */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	err = pthread_create(&vcpu->thread, &attr, udf_vcpu_thread, vcpu);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	vcpu->started = !err;
+	return -err;
+}
+
+int udf_vcpus_start(struct udf_error *err)
+{
+	uint64_t stack = udf_image_symbol(udf_host.image, "init_stack");
+	uint64_t boot = udf_image_kapi_symbol(udf_host.image, "kapi_boot");
+	uint64_t percpu = udf_image_symbol(udf_host.image, "__per_cpu_load");
+	const uint64_t thread_size = 16384;	/* the kernel's on x86-64 */
+	int ret;
+
+	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT))
+		return udf_error_set(err, -ENOSYS, "this machine's kernel or processor has no FSGSBASE instructions: Linux 5.9 and a processor since 2012 have them");
+	if (!stack || !boot || !percpu)
+		return udf_error_set(err, -EINVAL, "the prepared image lacks %s", !stack ? "init_stack" : !boot ? "kapi_boot" : "__per_cpu_load");
+	ret = host_cpu_start(0, percpu, stack + thread_size - 256, (void (*)(unsigned int))boot);
+	if (ret)
+		return udf_error_set(err, ret, "a vCPU's thread cannot be started: %s", strerror(-ret));
+	return 0;
+}
+
+int udf_vcpus_stop(int timeout_ms)
+{
+	struct timespec until;
+	unsigned int cpu;
+	int err = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_ms / 1000 + 1;
+	for (cpu = 0; cpu < udf_host.cpus; cpu++) {
+		struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
+
+		if (!vcpu->started)
+			continue;
+		atomic_store(&vcpu->stop, true);
+		/* a pending bit without meaning: makes it look */
+		host_cpu_pend(cpu, HOST_PEND_RESCHED);
+		if (pthread_timedjoin_np(vcpu->thread, NULL, &until))
+			err = -ETIMEDOUT;
+		else
+			vcpu->started = false;
+	}
+	return err;
+}
