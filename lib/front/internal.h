@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * libudf's own: what a port, a disk and a queue consist of. Host world.
+ *
+ *   options.c  what to drive: text options            modules.c  further modules, as udev would load them
+ *   port.c     open and close                         disk.c     the kernel world's table of disks
+ *   queue.c    open and close queues                  submit.c   requests into the ring
+ *   complete.c completions out of it, and waiting     sync.c     requests that wait
+ *   host.c     what the kernel world calls            buddy.c    buffers
+ *
+ * Locks, from the outside in: udf.lock (queues, disks, the port's state), queue.cq_lock (completions), queue.sq_lock
+ * (submissions, free slots). None is held across a callback, or across a call of the driver that waits.
+ */
+#ifndef UDF_FRONT_INTERNAL_H
+#define UDF_FRONT_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/driver.h"
+#include "cpu.h"
+#include "front.h"
+#include "front/buddy.h"
+#include "ring.h"
+#include "udf/udf.h"
+
+struct udf_options {
+	struct udf_error err;
+	char *device, *module, *release, *image;
+	char **backends;		/* NULL-terminated */
+	unsigned int nr_backends;
+	char **params;
+	unsigned int nr_params;
+	unsigned int nr_drives;		/* back ends that drive= and size= made */
+	unsigned int cpus, function, close_timeout;
+	uint64_t memory;		/* bytes */
+	void (*log)(void *arg, int level, const char *text);
+	void *log_arg;
+	void (*progress)(void *arg, const char *step, unsigned int percent);
+	void *progress_arg;
+};
+
+/* The device's specification with what drive= and size= add to it; to be freed. NULL: no memory. */
+char *udf_options_spec(const struct udf_options *o);
+
+/* Loads what uevents ask for, in a thread of its own. */
+struct udf_modules;
+
+struct udf_modules *udf_modules_new(void);
+/* The driver runs: load what was asked for, and what will be. Returns 0 or a negative errno. */
+int udf_modules_start(struct udf_modules *m, struct udf_driver *driver);
+/* An event; from a vCPU. */
+void udf_modules_event(struct udf_modules *m, const char *action, const char *const *env, unsigned int n);
+/* Let the load that is under way end, and no other begin. */
+void udf_modules_stop(struct udf_modules *m);
+void udf_modules_free(struct udf_modules *m);
+
+/* Load the module that O names, or else the port's, with its parameters. */
+int udf_modules_load_first(struct udf_driver *driver, const struct udf_options *o, struct udf_error *err);
+
+struct udf {
+	struct udf_driver *driver;
+	struct udf_modules *modules;
+	struct udf_heap *heap;
+	pthread_mutex_t lock;
+	atomic_bool lost, closing;
+	char why[400];			/* valid once lost */
+	unsigned int cpus, close_timeout;
+	atomic_uint next_cpu;
+	struct udf_queue *queues;	/* all, linked */
+	struct udf_queue *own[HOST_CPUS_MAX];	/* for callers without one */
+	struct udf_disk *disks;		/* open ones, linked */
+	uint64_t requests, bytes_read, bytes_written, bounced, kicks;	/* of closed queues */
+	void (*log)(void *arg, int level, const char *text);
+	void *log_arg;
+};
+
+struct udf_disk {
+	struct udf *udf;
+	struct udf_disk *next;
+	unsigned int id;
+	atomic_uint seen;		/* state of the table that the following are of */
+	_Atomic uint64_t size;
+	atomic_uint flags;
+	uint32_t block_mask, align_mask;
+};
+
+/* A request in flight. */
+struct udf_slot {
+	udf_done *done;
+	void *arg;
+	void *bounce;			/* arena memory that stands in for the caller's */
+	void *list;			/* arena memory with the list of segments */
+	struct iovec one, *iov;		/* the caller's memory; IOV is allocated if it is not &ONE */
+	int nr_iov;
+	uint32_t len;
+	uint32_t tag;			/* changes with each use */
+	uint16_t next;			/* while free */
+	uint8_t op;
+	bool busy;
+};
+
+struct udf_waiter;
+
+struct udf_queue {
+	struct udf *udf;
+	struct udf_queue *next;
+	unsigned int cpu, depth, flags;
+	void *mem;
+	size_t mem_len;
+	unsigned long id;		/* the kernel world's */
+
+	pthread_mutex_t sq_lock __attribute__((aligned(64)));
+	struct udf_ring sq;		/* the half of the ring that submits */
+	struct udf_slot *slots;
+	uint16_t free;
+	bool dead;			/* takes nothing any more */
+	uint64_t kicks, bounced, requests, bytes_read, bytes_written;
+	atomic_uint in_flight;
+
+	pthread_mutex_t cq_lock __attribute__((aligned(64)));
+	struct udf_ring cq;		/* the half that completes */
+	unsigned int spin_ns;
+
+	atomic_uint wake __attribute__((aligned(64)));	/* futex: changes when a sleeper is to look again */
+	atomic_uint sleepers;
+	atomic_bool stop;		/* for the thread */
+	pthread_t thread;
+	bool has_thread;
+
+	pthread_mutex_t wait_lock;	/* sync.c */
+	struct udf_waiter *leader, *followers;
+};
+
+#define UDF_SLOT_NONE UINT16_MAX
+
+/* host.c: the one port of this process, for the kernel world's calls. */
+int udf_host_claim(struct udf *udf);
+void udf_host_release(void);
+/* Copy the record of SLOT as it is now. */
+void udf_host_disk(unsigned int slot, struct host_front_disk *r);
+/* Changes with each change of the table. */
+unsigned int udf_host_changes(void);
+/* Sleep until it is not SEEN, at most TIMEOUT_NS (negative: for ever); may return early. */
+void udf_host_wait(unsigned int seen, int64_t timeout_ns);
+/* Make all who wait look again. */
+void udf_host_touch(void);
+
+/* port.c */
+int udf_command(struct udf *udf, struct host_front_command *c);
+
+/* disk.c */
+/* Bring what DISK caches up to date if the table has changed. */
+int udf_disk_refresh(struct udf_disk *disk);
+
+/* submit.c */
+/* Release the memory that was found for a request. */
+void udf_slot_release(struct udf *udf, struct udf_slot *slot);
+
+/* complete.c */
+/* udf_poll() that also waits when nothing is outstanding. */
+int udf_queue_poll(struct udf_queue *q, unsigned int max, int timeout_ms);
+/* Make threads that sleep in udf_queue_poll() look again. Any context of the host world. */
+void udf_queue_wake(struct udf_queue *q);
+/* Fail all that is outstanding with -ENODEV, after completing what is completed; nothing can be submitted any more. */
+void udf_queue_kill(struct udf_queue *q);
+/* Wait until nothing is outstanding. Returns 0, -ETIMEDOUT, -ENODEV. */
+int udf_queue_drain(struct udf_queue *q, int timeout_ms);
+
+/* queue.c */
+/* Release Q; DETACH: tell the kernel world. */
+void udf_queue_end(struct udf_queue *q, bool detach);
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t udf_now(void);
+
+#endif

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Options of a port, as text: one place for the command, the nbdkit plugin and applications. Host world. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/strbuf.h"
+#include "front/internal.h"
+
+struct udf_options *udf_options_new(void)
+{
+	struct udf_options *o = calloc(1, sizeof(*o));
+
+	if (o) {
+		o->cpus = 1;
+		o->close_timeout = 30;
+	}
+	return o;
+}
+
+static void free_list(char **list, unsigned int n)
+{
+	while (n)
+		free(list[--n]);
+	free(list);
+}
+
+void udf_options_free(struct udf_options *o)
+{
+	if (!o)
+		return;
+	free(o->device);
+	free(o->module);
+	free(o->release);
+	free(o->image);
+	free_list(o->backends, o->nr_backends);
+	free_list(o->params, o->nr_params);
+	free(o);
+}
+
+void udf_options_log(struct udf_options *o, void (*log)(void *arg, int level, const char *text), void *arg)
+{
+	o->log = log;
+	o->log_arg = arg;
+}
+
+void udf_options_progress(struct udf_options *o, void (*progress)(void *arg, const char *step, unsigned int percent), void *arg)
+{
+	o->progress = progress;
+	o->progress_arg = arg;
+}
+
+const char *udf_options_error(const struct udf_options *o)
+{
+	return o->err.text;
+}
+
+static int no_memory(struct udf_options *o)
+{
+	return udf_error_set(&o->err, -ENOMEM, "no memory for options");
+}
+
+static int set_text(struct udf_options *o, char **field, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return no_memory(o);
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+/* Append VALUE to a list that ends with NULL; takes VALUE over. */
+static int append(struct udf_options *o, char ***list, unsigned int *n, char *value)
+{
+	char **grown = value ? reallocarray(*list, *n + 2, sizeof(*grown)) : NULL;
+
+	if (!grown) {
+		free(value);
+		return no_memory(o);
+	}
+	grown[(*n)++] = value;
+	grown[*n] = NULL;
+	*list = grown;
+	return 0;
+}
+
+static int set_number(struct udf_options *o, const char *name, const char *value, unsigned long min, unsigned long max,
+		      unsigned long *out)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (!isdigit((unsigned char)*value) || *end || errno || n < min || n > max)
+		return udf_error_set(&o->err, -EINVAL, "%s is '%s', but must be a number from %lu to %lu", name, value, min, max);
+	*out = n;
+	return 0;
+}
+
+static int set_unsigned(struct udf_options *o, const char *name, const char *value, unsigned long min, unsigned long max,
+			unsigned int *out)
+{
+	unsigned long n;
+	int err = set_number(o, name, value, min, max, &n);
+
+	if (!err)
+		*out = n;
+	return err;
+}
+
+static int set_device(struct udf_options *o, const char *value)
+{
+	const char *colon = strchr(value, ':');
+
+	if (!colon || colon == value || !colon[1])
+		return udf_error_set(&o->err, -EINVAL, "device is '%s', but must be TRANSPORT:NAME, as in qemu:MODEL,KEY=VALUE", value);
+	return set_text(o, &o->device, value);
+}
+
+static int set_memory(struct udf_options *o, const char *value)
+{
+	unsigned long mib;
+	int err = set_number(o, "memory", value, 16, 2047, &mib);
+
+	if (!err)
+		o->memory = (uint64_t)mib << 20;
+	return err;
+}
+
+static int add_param(struct udf_options *o, const char *value)
+{
+	const char *equals = strchr(value, '=');
+	size_t name = equals ? (size_t)(equals - value) : strlen(value);
+
+	if (!name || value[0] == '.' || value[name - 1] == '.' || strcspn(value, " \t\n") < name)
+		return udf_error_set(&o->err, -EINVAL, "param is '%s', but must be NAME=VALUE or MODULE.NAME=VALUE", value);
+	return append(o, &o->params, &o->nr_params, strdup(value));
+}
+
+/* One word, which ends at a blank outside quotes; the quotes go. Moves *P behind it. NULL: none left, or no memory. */
+static char *next_word(const char **p, bool *unclosed)
+{
+	struct udf_strbuf word = UDF_STRBUF_INIT;
+	char quote = 0;
+
+	*p += strspn(*p, " \t\n");
+	if (!**p)
+		return NULL;
+	for (; **p && (quote || !isspace((unsigned char)**p)); (*p)++) {
+		if (quote ? **p == quote : **p == '"' || **p == '\'')
+			quote = quote ? 0 : **p;
+		else
+			udf_strbuf_addc(&word, **p);
+	}
+	*unclosed = quote;
+	if (!word.data)
+		udf_strbuf_addn(&word, "", 0);
+	return word.data ? udf_strbuf_detach(&word) : strdup("");
+}
+
+static int add_backend(struct udf_options *o, const char *value)
+{
+	bool unclosed = false;
+	char *word;
+	int err = 0;
+
+	if (*value != '-')
+		return append(o, &o->backends, &o->nr_backends, strdup(value));
+	while (!err && (word = next_word(&value, &unclosed))) {
+		if (unclosed) {
+			free(word);
+			return udf_error_set(&o->err, -EINVAL, "backend has a quote that is not closed");
+		}
+		err = append(o, &o->backends, &o->nr_backends, word);
+	}
+	return err;
+}
+
+static int add_blockdev(struct udf_options *o, struct udf_strbuf *args)
+{
+	char *text = udf_strbuf_detach(args);
+	int err = append(o, &o->backends, &o->nr_backends, strdup("-blockdev"));
+
+	if (err) {
+		free(text);
+		return err;
+	}
+	err = append(o, &o->backends, &o->nr_backends, text);
+	if (!err)
+		o->nr_drives++;
+	return err;
+}
+
+/* QEMU's rule for a comma within a value: twice. */
+static void add_escaped(struct udf_strbuf *sb, const char *text, size_t len)
+{
+	for (; len--; text++) {
+		if (*text == ',')
+			udf_strbuf_addc(sb, ',');
+		udf_strbuf_addc(sb, *text);
+	}
+}
+
+static int add_drive(struct udf_options *o, const char *value)
+{
+	static const char key[] = ",format=";
+	struct udf_strbuf args = UDF_STRBUF_INIT;
+	const char *format = "raw", *p, *found = NULL;
+	size_t file = strlen(value);
+
+	for (p = value; (p = strstr(p, key)); p++)
+		found = p;	/* the last one: a file name may contain anything */
+	if (found) {
+		file = found - value;
+		format = found + strlen(key);
+	}
+	if (!file || !*format || strspn(format, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(format))
+		return udf_error_set(&o->err, -EINVAL, "drive is '%s', but must be FILE or FILE,format=FORMAT", value);
+	udf_strbuf_addf(&args, "driver=%s,node-name=udf-drive%u,discard=unmap,file.driver=file,file.filename=", format, o->nr_drives);
+	add_escaped(&args, value, file);
+	return add_blockdev(o, &args);
+}
+
+/* "10", "512M", "1G": bytes. 0: not a size. */
+static uint64_t parse_size(const char *text)
+{
+	static const char units[] = "KMGT";
+	unsigned int shift = 0;
+	const char *unit;
+	uint64_t n;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return 0;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+	if (unit) {
+		shift = 10 * (unit - units + 1);
+		end++;
+	}
+	return *end || errno || n > (uint64_t)INT64_MAX >> shift ? 0 : n << shift;
+}
+
+static int add_size(struct udf_options *o, const char *value)
+{
+	struct udf_strbuf args = UDF_STRBUF_INIT;
+	uint64_t size = parse_size(value);
+
+	if (!size || size % 512)
+		return udf_error_set(&o->err, -EINVAL, "size is '%s', but must be a multiple of 512 bytes, as in 64M or 1G", value);
+	udf_strbuf_addf(&args, "driver=null-co,node-name=udf-drive%u,read-zeroes=on,size=%llu", o->nr_drives, (unsigned long long)size);
+	return add_blockdev(o, &args);
+}
+
+int udf_options_set(struct udf_options *o, const char *name, const char *value)
+{
+	o->err = (struct udf_error)UDF_ERROR_INIT;
+	if (!strcmp(name, "device"))
+		return set_device(o, value);
+	if (!strcmp(name, "backend"))
+		return add_backend(o, value);
+	if (!strcmp(name, "drive"))
+		return add_drive(o, value);
+	if (!strcmp(name, "size"))
+		return add_size(o, value);
+	if (!strcmp(name, "function"))
+		return set_unsigned(o, name, value, 0, 255, &o->function);
+	if (!strcmp(name, "cpus"))
+		return set_unsigned(o, name, value, 1, HOST_CPUS_MAX, &o->cpus);
+	if (!strcmp(name, "memory"))
+		return set_memory(o, value);
+	if (!strcmp(name, "module"))
+		return set_text(o, &o->module, value);
+	if (!strcmp(name, "param"))
+		return add_param(o, value);
+	if (!strcmp(name, "release"))
+		return set_text(o, &o->release, value);
+	if (!strcmp(name, "image"))
+		return set_text(o, &o->image, value);
+	if (!strcmp(name, "close-timeout"))
+		return set_unsigned(o, name, value, 0, 86400, &o->close_timeout);
+	return udf_error_set(&o->err, -EINVAL, "there is no option '%s'", name);
+}
+
+char *udf_options_spec(const struct udf_options *o)
+{
+	struct udf_strbuf spec = UDF_STRBUF_INIT;
+
+	udf_strbuf_add(&spec, o->device);
+	if (o->nr_drives == 1 && !strstr(o->device, ",drive="))
+		udf_strbuf_add(&spec, ",drive=udf-drive0");
+	return udf_strbuf_detach(&spec);
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A port with its driver: open, close, loss, memory. Host world. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "front/internal.h"
+
+#define COMMAND_TIMEOUT_MS 120000	/* longer than the default timeouts of drivers */
+
+/* Perform a command in the kernel world. A command that does not come back keeps its memory. */
+int udf_command(struct udf *udf, struct host_front_command *c)
+{
+	struct host_front_command *copy;
+	long ret;
+
+	if (atomic_load(&udf->lost))
+		return -ENODEV;
+	copy = malloc(sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	*copy = *c;
+	ret = udf_driver_control(udf->driver, HOST_CMD_FRONT, NULL, copy, sizeof(*copy), COMMAND_TIMEOUT_MS);
+	if (ret == -ETIMEDOUT)
+		return -ETIMEDOUT;
+	*c = *copy;
+	free(copy);
+	return ret;
+}
+
+/* ---- memory ---- */
+
+static void *heap_grow(void *ctx, unsigned int *order)
+{
+	struct host_front_command c = { .op = HOST_FRONT_ALLOC, .order = *order };
+
+	if (udf_command(ctx, &c))
+		return NULL;
+	*order = c.order;
+	return (void *)c.addr;
+}
+
+static void heap_shrink(void *ctx, void *chunk)
+{
+	struct host_front_command c = { .op = HOST_FRONT_FREE, .addr = (unsigned long)chunk };
+
+	udf_command(ctx, &c);
+}
+
+static const struct udf_heap_ops heap_ops = { .grow = heap_grow, .shrink = heap_shrink };
+
+_Static_assert(UDF_HEAP_ORDER_MAX == HOST_FRONT_CHUNK_ORDER && UDF_BUF_MAX == UDF_HEAP_PAGE << UDF_HEAP_ORDER_MAX,
+	       "a buffer fits a chunk");
+
+void *udf_buf_alloc(struct udf *udf, size_t size)
+{
+	return udf_heap_alloc(udf->heap, size);
+}
+
+void udf_buf_free(struct udf *udf, void *buf)
+{
+	udf_heap_free(udf->heap, buf);
+}
+
+/* ---- what the driver tells ---- */
+
+static void on_log(void *ctx, int level, const char *text)
+{
+	struct udf *udf = ctx;
+
+	udf->log(udf->log_arg, level, text);
+}
+
+static void on_event(void *ctx, const char *action, const char *devpath, const char *const *env, unsigned int n)
+{
+	struct udf *udf = ctx;
+
+	udf_modules_event(udf->modules, action, env, n);
+}
+
+static void on_lost(void *ctx, const char *why)
+{
+	struct udf *udf = ctx;
+	struct udf_queue *q;
+
+	pthread_mutex_lock(&udf->lock);
+	if (!atomic_load(&udf->lost))
+		snprintf(udf->why, sizeof(udf->why), "%s", why);
+	atomic_store(&udf->lost, true);
+	for (q = udf->queues; q; q = q->next)
+		udf_queue_wake(q);
+	pthread_mutex_unlock(&udf->lock);
+	udf_host_touch();
+}
+
+const char *udf_lost(struct udf *udf)
+{
+	return atomic_load(&udf->lost) ? udf->why : NULL;
+}
+
+/* ---- open ---- */
+
+static struct udf *udf_new(const struct udf_options *o)
+{
+	struct udf *udf = calloc(1, sizeof(*udf));
+
+	if (!udf)
+		return NULL;
+	pthread_mutex_init(&udf->lock, NULL);
+	udf->cpus = o->cpus;
+	udf->close_timeout = o->close_timeout;
+	udf->log = o->log;
+	udf->log_arg = o->log_arg;
+	udf->modules = udf_modules_new();
+	udf->heap = udf_heap_new(&heap_ops, udf);
+	return udf;
+}
+
+static void udf_free(struct udf *udf)
+{
+	udf_modules_free(udf->modules);
+	udf_heap_end(udf->heap, false);
+	pthread_mutex_destroy(&udf->lock);
+	free(udf);
+}
+
+static int start_driver(struct udf *udf, struct udf_options *o)
+{
+	char *spec = o->device ? udf_options_spec(o) : NULL;
+	struct udf_driver_config config = {
+		.image = {
+			.release = o->release,
+			.vmlinuz = o->image,
+			.progress = o->progress,
+			.progress_ctx = o->progress_arg,
+		},
+		.port = {
+			.spec = spec,
+			.backends = (const char *const *)o->backends,
+			.arena_size = o->memory,
+			.function = o->function,
+		},
+		.cpus = o->cpus,
+		.log = o->log ? on_log : NULL,
+		.event = on_event,
+		.lost = on_lost,
+		.ctx = udf,
+	};
+	int err;
+
+	if (o->device && !spec)
+		return udf_error_set(&o->err, -ENOMEM, "no memory");
+	if (o->progress)
+		o->progress(o->progress_arg, "starting the driver", 101);
+	err = udf_driver_start(&config, &udf->driver, &o->err);
+	free(spec);
+	return err;
+}
+
+static int load_modules(struct udf *udf, struct udf_options *o)
+{
+	int err = udf_modules_start(udf->modules, udf->driver);
+
+	if (err)
+		return udf_error_set(&o->err, err, "cannot start a thread: %s", strerror(-err));
+	if (o->progress)
+		o->progress(o->progress_arg, "loading the module", 101);
+	return udf_modules_load_first(udf->driver, o, &o->err);
+}
+
+int udf_open(struct udf_options *o, struct udf **out)
+{
+	struct udf_error ignored = UDF_ERROR_INIT;
+	struct udf *udf;
+	int err;
+
+	o->err = (struct udf_error)UDF_ERROR_INIT;
+	udf = udf_new(o);
+	if (!udf || !udf->modules || !udf->heap) {
+		err = udf_error_set(&o->err, -ENOMEM, "no memory");
+		goto free_udf;
+	}
+	if (udf_host_claim(udf)) {
+		err = udf_error_set(&o->err, -EBUSY, "this process drives a port already; another one needs a process of its own");
+		goto free_udf;
+	}
+	err = start_driver(udf, o);
+	if (err)
+		goto release;
+	err = load_modules(udf, o);
+	if (err)
+		goto stop_driver;
+	udf->cpus = udf_driver_cpus(udf->driver);
+	*out = udf;
+	return 0;
+
+stop_driver:
+	udf_modules_stop(udf->modules);
+	udf_driver_stop(udf->driver, &ignored);
+release:
+	udf_host_release();
+free_udf:
+	if (udf)
+		udf_free(udf);
+	return err;
+}
+
+/* ---- close ---- */
+
+/* Complete what is outstanding everywhere. Returns whether all of it did. */
+static bool drain_all(struct udf *udf)
+{
+	uint64_t end = udf_now() + udf->close_timeout * 1000000000ull;
+	struct udf_queue *q;
+	bool drained = true;
+
+	for (q = udf->queues; q; q = q->next) {
+		uint64_t now = udf_now();
+
+		if (q->dead || udf_queue_drain(q, end > now ? (int)((end - now) / 1000000) : 0))
+			drained = false;
+	}
+	return drained;
+}
+
+/* Take back everything that the kernel world was given; nothing is in flight. */
+static void give_back(struct udf *udf)
+{
+	while (udf->queues)
+		udf_queue_end(udf->queues, true);
+	while (udf->disks)
+		udf_disk_close(udf->disks);
+	udf_heap_end(udf->heap, true);
+	udf->heap = NULL;
+}
+
+static void abandon(struct udf *udf)
+{
+	struct udf_queue *q;
+
+	for (q = udf->queues; q; q = q->next)
+		udf_queue_kill(q);
+}
+
+int udf_close(struct udf *udf)
+{
+	struct udf_error e = UDF_ERROR_INIT;
+	struct udf_disk *disk;
+	int err;
+
+	if (!udf)
+		return 0;
+	atomic_store(&udf->closing, true);
+	udf_modules_stop(udf->modules);
+	if (drain_all(udf) && !atomic_load(&udf->lost))
+		give_back(udf);
+	else
+		abandon(udf);	/* before the driver goes: their memory goes with it */
+	err = udf_driver_stop(udf->driver, &e);
+	if (err && !atomic_load(&udf->lost))
+		udf_log_error("%s", e.text);
+
+	/* The kernel world is gone: what it was given can go as well. */
+	while (udf->queues)
+		udf_queue_end(udf->queues, false);
+	while ((disk = udf->disks)) {
+		udf->disks = disk->next;
+		free(disk);
+	}
+	udf_host_release();
+	udf_free(udf);
+	return err;
+}
+
+/* ---- the rest ---- */
+
+int udf_reset(struct udf *udf)
+{
+	if (atomic_load(&udf->lost))
+		return -ENODEV;
+	return udf_driver_control(udf->driver, HOST_CMD_RESET, NULL, NULL, 0, COMMAND_TIMEOUT_MS);
+}
+
+unsigned int udf_cpus(const struct udf *udf)
+{
+	return udf->cpus;
+}
+
+void udf_stats(struct udf *udf, struct udf_stats *stats)
+{
+	struct udf_driver_stats driver;
+	struct udf_queue *q;
+
+	memset(stats, 0, sizeof(*stats));
+	udf_driver_stats(udf->driver, &driver);
+	stats->start_ns = driver.start_ns;
+	stats->privileged_calls = driver.privileged_calls;
+	stats->interrupts = driver.interrupts;
+	stats->idle_sleeps = driver.idle_sleeps;
+	pthread_mutex_lock(&udf->lock);
+	stats->requests = udf->requests;
+	stats->bytes_read = udf->bytes_read;
+	stats->bytes_written = udf->bytes_written;
+	stats->bounced = udf->bounced;
+	stats->kicks = udf->kicks;
+	for (q = udf->queues; q; q = q->next) {
+		stats->requests += __atomic_load_n(&q->requests, __ATOMIC_RELAXED);
+		stats->bytes_read += __atomic_load_n(&q->bytes_read, __ATOMIC_RELAXED);
+		stats->bytes_written += __atomic_load_n(&q->bytes_written, __ATOMIC_RELAXED);
+		stats->bounced += __atomic_load_n(&q->bounced, __ATOMIC_RELAXED);
+		stats->kicks += __atomic_load_n(&q->kicks, __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&udf->lock);
+}
