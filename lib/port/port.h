@@ -68,7 +68,10 @@ struct udf_port_ops {
 	/* Map LEN bytes (whole pages) of a mappable BAR at the fixed address VA. */
 	int (*bar_map)(struct udf_port *port, unsigned int bar, uint64_t offset, uint64_t len, void *va, bool wc);
 
-	/* The arena: a file descriptor that is mapped shared (offset 0 = arena's first byte), and its device addresses. */
+	/*
+	 * The arena: a file descriptor that is mapped shared (offset 0 = arena's first byte) and stays the transport's, and the device
+	 * addresses of what of it may be used, ascending. RANGES has room for 64; *NR_RANGES is set.
+	 */
 	int (*dma_get)(struct udf_port *port, int *fd, uint64_t *size, struct udf_dma_range *ranges, unsigned int *nr_ranges);
 
 	/* How many vectors of a type the device has (0: none). */

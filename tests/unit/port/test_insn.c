@@ -92,7 +92,7 @@
 	X("btr dword ptr [rbx], 33", CARRY) X("lock btr dword ptr [rbx], 0", CARRY)	\
 	X("btc word ptr [rbx], 3", CARRY) X("btc qword ptr [rbx], 1", CARRY)		\
 	X("bt [rbx], r9w", CARRY) X("bt [rbx], r9d", CARRY) X("bts [rbx], r9d", CARRY)	\
-	X("lock btr [rbx], r9d", CARRY) X("btc [rbx], r9w", CARRY) X("bts [rbx], rcx", CARRY)	\
+	X("lock btr [rbx], r9d", CARRY) X("btc [rbx], r9w", CARRY) X("bts [rbx], r9", CARRY)	\
 	X("xchg [rbx], al", ALL) X("xchg [rbx], dh", ALL) X("xchg [rbx], dx", ALL)	\
 	X("xchg edx, [rbx]", ALL) X("xchg [rbx], r15", ALL)				\
 	X("xadd [rbx], dl", ALL) X("lock xadd [rbx], dx", ALL) X("lock xadd [rbx], edx", ALL)	\
