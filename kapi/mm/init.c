@@ -30,6 +30,7 @@ void kapi_mem_init(void)
 	page_offset_base = 0;
 	vmemmap_base = UDF_VMEMMAP_BASE;
 	vmalloc_base = UDF_VMALLOC_BASE;
+	physmem_end = (1ul << MAX_PHYSMEM_BITS) - 1;
 	phys_base = -0x80000000ul;	/* __pa_symbol(): undo the constant __START_KERNEL_map */
 
 	host_mem_get(&kapi_mem);

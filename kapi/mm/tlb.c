@@ -25,6 +25,11 @@ int change_page_attr_set_clr(unsigned long *addr, int numpages, pgprot_t set, pg
 	return 0;
 }
 
+int __change_page_attr_set_clr(void *cpa, int primary)
+{
+	return 0;
+}
+
 /* Kernel addresses are low here, so the image's test (non-canonical, or below TASK_SIZE) is wrong: let the access decide. */
 bool copy_from_kernel_nofault_allowed(const void *src, size_t size)
 {

@@ -2,7 +2,7 @@
 /*
  * Clock, tick and delays: what arch/x86/kernel/{tsc,time,apic/apic}.c and arch/x86/lib/delay.c do on hardware. Kernel world.
  *
- * Replaces native_sched_clock(), clocksource_default_clock(), __udelay(), __const_udelay(), __ndelay(), __delay(). Time is the
+ * Replaces sched_clock(), clocksource_default_clock(), __udelay(), __const_udelay(), __ndelay(), __delay(). Time is the
  * host's CLOCK_MONOTONIC; each vCPU has a one-shot clock event device. Everything above (timekeeping, hrtimers, timer wheel,
  * dynamic ticks) is the image's.
  */
@@ -15,7 +15,7 @@
 
 #include "kapi.h"
 
-u64 native_sched_clock(void)
+unsigned long long sched_clock(void)
 {
 	return host_time_now();
 }

@@ -20,7 +20,7 @@ REPLACE(text_poke_early, "arch/x86/kernel/alternative.c", "text is not writable"
 REPLACE(arch_static_call_transform, "arch/x86/kernel/static_call.c", "changes trampolines only, so that text stays shared")
 
 /* time */
-REPLACE(native_sched_clock, "arch/x86/kernel/tsc.c", "the host's clock")
+REPLACE(sched_clock, "arch/x86/kernel/tsc.c", "the host's clock")
 REPLACE(clocksource_default_clock, "kernel/time/jiffies.c", "timekeeping starts with the host's clock")
 REPLACE(__udelay, "arch/x86/lib/delay.c", "by the clock, without calibration")
 REPLACE(__const_udelay, "arch/x86/lib/delay.c", "by the clock, without calibration")
@@ -43,6 +43,8 @@ REPLACE(copy_from_kernel_nofault_allowed, "arch/x86/mm/maccess.c", "kernel addre
 NOOP(flush_tlb_kernel_range, "arch/x86/mm/tlb.c", "a mapping changes for all vCPUs in the host's call")
 NOOP(flush_tlb_all, "arch/x86/mm/tlb.c", "a mapping changes for all vCPUs in the host's call")
 NOOP(change_page_attr_set_clr, "arch/x86/mm/pat/set_memory.c", "memory of a process has no caching attributes; protection is the host's")
+NOOP(__change_page_attr_set_clr, "arch/x86/mm/pat/set_memory.c", "the same, for set_direct_map_*()")
+NOOP(ptp_classifier_init, "net/core/ptp_classifier.c", "wants 2 MiB of BPF code, for time stamps by PHYs alone")
 
 /* messages, failures, files, events */
 REPLACE(vprintk_emit, "kernel/printk/printk.c", "the log is the host's")

@@ -57,6 +57,7 @@ struct udf_command {
 struct udf_host {
 	unsigned int cpus;
 	struct udf_vcpu vcpu[HOST_CPUS_MAX];
+	_Atomic unsigned int parked;		/* vCPUs that are ready to stop */
 	struct host_entry entry;
 	struct udf_image *image;
 	struct udf_loader *loader;

@@ -76,6 +76,8 @@ static void udf_timer_fired(struct udf_vcpu *vcpu, struct host_vcpu *area)
 	if (udf_host_now() >= deadline) {
 		vcpu->deadline = 0;
 		__atomic_fetch_or(&area->pending, HOST_PEND_TIMER, __ATOMIC_SEQ_CST);
+		/* the futex that an idle vCPU sleeps on is waited for again after a signal: unless its word has changed */
+		atomic_fetch_add(&vcpu->wake, 1);
 	} else {
 		host_timer_set(deadline);
 	}

@@ -174,6 +174,27 @@ static void udf_vcpu_sleep(struct udf_vcpu *vcpu)
 	}
 }
 
+/*
+ * The end: a vCPU that has nothing to do waits for the others to have nothing to do either, and goes back to kernel code if one of
+ * them wants something of it meanwhile. Once all are here none goes back. Returns whether to leave.
+ */
+static bool udf_vcpu_park(struct udf_vcpu *vcpu)
+{
+	unsigned int n = atomic_fetch_add(&udf_host.parked, 1) + 1;
+
+	for (;;) {
+		struct host_vcpu *area = atomic_load(&vcpu->area);
+
+		n = atomic_load(&udf_host.parked);
+		if (n == udf_host.cpus)
+			return true;
+		if (__atomic_load_n(&area->pending, __ATOMIC_SEQ_CST) &&
+		    atomic_compare_exchange_strong(&udf_host.parked, &n, n - 1))
+			return false;
+		sched_yield();
+	}
+}
+
 void host_cpu_idle(void)
 {
 	struct udf_vcpu *vcpu = udf_vcpu_self();
@@ -182,7 +203,7 @@ void host_cpu_idle(void)
 	if (!udf_vcpu_spin(vcpu))
 		udf_vcpu_sleep(vcpu);
 	atomic_store(&vcpu->state, UDF_VCPU_RUNNING);
-	if (atomic_load(&vcpu->stop))
+	if (atomic_load(&vcpu->stop) && udf_vcpu_park(vcpu))
 		udf_vcpu_leave(vcpu);
 }
 
@@ -330,13 +351,15 @@ int udf_vcpus_stop(int timeout_ms)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += timeout_ms / 1000 + 1;
 	for (cpu = 0; cpu < udf_host.cpus; cpu++) {
+		atomic_store(&udf_host.vcpu[cpu].stop, true);
+		/* a pending bit without meaning: makes it look */
+		host_cpu_pend(cpu, HOST_PEND_RESCHED);
+	}
+	for (cpu = 0; cpu < udf_host.cpus; cpu++) {
 		struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
 
 		if (!vcpu->started)
 			continue;
-		atomic_store(&vcpu->stop, true);
-		/* a pending bit without meaning: makes it look */
-		host_cpu_pend(cpu, HOST_PEND_RESCHED);
 		if (pthread_timedjoin_np(vcpu->thread, NULL, &until))
 			err = -ETIMEDOUT;
 		else
