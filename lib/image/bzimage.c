@@ -88,7 +88,7 @@ int udf_bzimage_parse(const uint8_t *data, size_t len, bool head, const char *wh
 struct unpack {
 	const uint8_t *in;
 	size_t in_len;
-	struct udf_buf *out;
+	struct udf_bytes *out;
 	size_t max;
 };
 
@@ -101,12 +101,12 @@ static int more_room(struct unpack *u)
 		return 0;
 	if (u->out->cap >= u->max)
 		return -EFBIG;
-	return udf_buf_reserve(u->out, cap < u->max ? cap : u->max);
+	return udf_bytes_reserve(u->out, cap < u->max ? cap : u->max);
 }
 
 static int unpack_plain(struct unpack *u)
 {
-	return u->in_len > u->max ? -EFBIG : udf_buf_add(u->out, u->in, u->in_len);
+	return u->in_len > u->max ? -EFBIG : udf_bytes_add(u->out, u->in, u->in_len);
 }
 
 static int unpack_xz(struct unpack *u)
@@ -193,7 +193,7 @@ static int unpack_lz4(struct unpack *u)
 		if (!block || block > u->in_len - pos)
 			return -EBADMSG;
 		room = u->max - u->out->len < LZ4_BLOCK ? u->max - u->out->len : LZ4_BLOCK;
-		ret = udf_buf_reserve(u->out, u->out->len + room);
+		ret = udf_bytes_reserve(u->out, u->out->len + room);
 		if (ret)
 			return ret;
 		n = LZ4_decompress_safe((const char *)u->in + pos, (char *)u->out->data + u->out->len, (int)block, (int)room);
@@ -228,10 +228,10 @@ static int reserve_hint(struct unpack *u)
 	if (hint > u->max || hint / 32 > u->in_len)
 		return 0;
 	/* one byte more: a decoder that ends exactly at the hint needs no growing to say so */
-	return udf_buf_reserve(u->out, hint + 1 < u->max ? hint + 1 : u->max);
+	return udf_bytes_reserve(u->out, hint + 1 < u->max ? hint + 1 : u->max);
 }
 
-int udf_bzimage_unpack(const struct udf_bzimage *bz, size_t max, const char *what, struct udf_buf *out, struct udf_error *err)
+int udf_bzimage_unpack(const struct udf_bzimage *bz, size_t max, const char *what, struct udf_bytes *out, struct udf_error *err)
 {
 	struct unpack u = { bz->payload, bz->payload_len, out, max };
 	const struct format *f = formats, *end = formats + sizeof(formats) / sizeof(formats[0]);

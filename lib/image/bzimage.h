@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "common/error.h"
-#include "image/buf.h"
+#include "image/bytes.h"
 
 #define UDF_VMLINUX_MAX (512u << 20)	/* bytes that an image may unpack to: eight times what 6.1 needs */
 #define UDF_RELEASE_MAX 65		/* __NEW_UTS_LEN and its NUL */
@@ -24,6 +24,6 @@ struct udf_bzimage {
 int udf_bzimage_parse(const uint8_t *data, size_t len, bool head, const char *what, struct udf_bzimage *bz, struct udf_error *err);
 
 /* Unpack a payload (xz, zstd, lz4, gzip, or plain ELF) of at most MAX bytes into OUT, which the caller frees. */
-int udf_bzimage_unpack(const struct udf_bzimage *bz, size_t max, const char *what, struct udf_buf *out, struct udf_error *err);
+int udf_bzimage_unpack(const struct udf_bzimage *bz, size_t max, const char *what, struct udf_bytes *out, struct udf_error *err);
 
 #endif

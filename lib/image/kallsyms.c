@@ -293,7 +293,7 @@ uint32_t udf_kernel_string(struct udf_kernel *k, const char *s)
 {
 	size_t at = k->strings.len;
 
-	if (at > UINT32_MAX || udf_buf_add(&k->strings, s, strlen(s) + 1))
+	if (at > UINT32_MAX || udf_bytes_add(&k->strings, s, strlen(s) + 1))
 		return 0;
 	return (uint32_t)at;
 }

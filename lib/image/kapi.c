@@ -33,7 +33,7 @@ void udf_name_list_add(struct udf_name_list *list, const char *name, const char 
 
 	list->count++;
 	if (n > 0)
-		udf_buf_add(&list->text, text, (size_t)n);
+		udf_bytes_add(&list->text, text, (size_t)n);
 }
 
 int udf_name_list_error(struct udf_name_list *list, int code, struct udf_error *err, const char *fmt, ...)
@@ -55,7 +55,7 @@ int udf_name_list_error(struct udf_name_list *list, int code, struct udf_error *
 		snprintf(more, sizeof(more), " and %u more", list->count - shown);
 	}
 	udf_error_set(err, code, "%s %.*s%s", head, (int)len, list->text.data ? (const char *)list->text.data : "", more);
-	udf_buf_free(&list->text);
+	udf_bytes_free(&list->text);
 	return err->code;
 }
 

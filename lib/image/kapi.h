@@ -48,7 +48,7 @@ const struct udf_kapi_section *udf_kapi_find_section(const struct udf_kernel *k,
 
 /* Names that are wrong, for one message that lists them all: ", " between them, " (note)" behind each that has one. */
 struct udf_name_list {
-	struct udf_buf text;
+	struct udf_bytes text;
 	unsigned int count;
 };
 

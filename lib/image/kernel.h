@@ -59,13 +59,13 @@ struct udf_patch_count {
 
 struct udf_kernel {
 	const char *what;		/* the file, for messages */
-	struct udf_buf elf;		/* the payload; freed by udf_kernel_free() */
+	struct udf_bytes elf;		/* the payload; freed by udf_kernel_free() */
 	uint64_t elf_end;		/* end of the ELF in it: relocation tables follow */
 	struct udf_memory image;
 	uint64_t percpu_load, percpu_size;
 	struct udf_ksection *sec;
 	unsigned int nr_sec;
-	struct udf_buf strings;		/* offset 0 is "" */
+	struct udf_bytes strings;		/* offset 0 is "" */
 	struct udf_ksym *sym;		/* sorted by name */
 	size_t nr_sym;
 	struct udf_kexport *exports;	/* sorted by name */

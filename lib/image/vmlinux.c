@@ -198,15 +198,15 @@ int udf_kernel_load(struct udf_kernel *k, struct udf_error *err)
 	if (!ret)
 		ret = load_sections(k, &eh, err);
 	/* offset 0 of the strings is the empty one */
-	if (!ret && udf_buf_add(&k->strings, "", 1))
+	if (!ret && udf_bytes_add(&k->strings, "", 1))
 		ret = udf_error_set(err, -ENOMEM, "not enough memory to prepare %s", k->what);
 	return ret;
 }
 
 void udf_kernel_free(struct udf_kernel *k)
 {
-	udf_buf_free(&k->elf);
-	udf_buf_free(&k->strings);
+	udf_bytes_free(&k->elf);
+	udf_bytes_free(&k->strings);
 	free(k->image.mem);
 	free(k->sec);
 	free(k->sym);

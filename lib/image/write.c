@@ -27,7 +27,7 @@ struct maker {
 	const struct udf_kernel *k;
 	const struct udf_kapi *kapi;
 	struct udf_file_header *header;
-	struct udf_buf tables;
+	struct udf_bytes tables;
 	int fd;
 };
 
@@ -46,7 +46,7 @@ static void *add_table(struct maker *m, enum udf_file_table t, uint64_t count)
 {
 	uint64_t at = (m->tables.len + 7) & ~7ull;
 
-	if (udf_buf_add(&m->tables, NULL, at - m->tables.len + count * udf_file_entry_size[t]))
+	if (udf_bytes_add(&m->tables, NULL, at - m->tables.len + count * udf_file_entry_size[t]))
 		return NULL;
 	m->header->table[t].offset = m->header->tables_offset + at;
 	m->header->table[t].count = count;
@@ -405,6 +405,6 @@ int udf_file_write(int fd, const struct udf_kernel *k, const struct udf_kapi *ka
 	header->header_crc = udf_file_header_crc(header);
 	if (!ret)
 		ret = write_all(fd, header, sizeof(*header), 0);
-	udf_buf_free(&m.tables);
+	udf_bytes_free(&m.tables);
 	return ret;
 }

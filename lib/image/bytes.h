@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* A growing byte buffer, and checked views of memory that stands for an address range. Host world, private to lib/image. */
-#ifndef UDF_IMAGE_BUF_H
-#define UDF_IMAGE_BUF_H
+#ifndef UDF_IMAGE_BYTES_H
+#define UDF_IMAGE_BYTES_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-struct udf_buf {
+struct udf_bytes {
 	uint8_t *data;
 	size_t len, cap;
 };
 
 /* Make room for CAP bytes in all. Returns 0 or -ENOMEM. */
-int udf_buf_reserve(struct udf_buf *buf, size_t cap);
+int udf_bytes_reserve(struct udf_bytes *buf, size_t cap);
 /* Append LEN bytes (zeros when DATA is NULL). Returns 0 or -ENOMEM. */
-int udf_buf_add(struct udf_buf *buf, const void *data, size_t len);
-void udf_buf_free(struct udf_buf *buf);
+int udf_bytes_add(struct udf_bytes *buf, const void *data, size_t len);
+void udf_bytes_free(struct udf_bytes *buf);
 
 /* Bytes that stand for the addresses ADDR ... ADDR+SIZE. */
 struct udf_memory {

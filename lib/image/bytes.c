@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The growing byte buffer of buf.h. Host world. */
-#include "image/buf.h"
+/* The growing byte buffer of bytes.h. Host world. */
+#include "image/bytes.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-int udf_buf_reserve(struct udf_buf *buf, size_t cap)
+int udf_bytes_reserve(struct udf_bytes *buf, size_t cap)
 {
 	uint8_t *data;
 
@@ -19,14 +19,14 @@ int udf_buf_reserve(struct udf_buf *buf, size_t cap)
 	return 0;
 }
 
-int udf_buf_add(struct udf_buf *buf, const void *data, size_t len)
+int udf_bytes_add(struct udf_bytes *buf, const void *data, size_t len)
 {
 	size_t need = buf->len + len;
 
 	if (need < len)
 		return -ENOMEM;
 	if (need > buf->cap) {
-		int ret = udf_buf_reserve(buf, need < 4096 ? 4096 : need + need / 2);
+		int ret = udf_bytes_reserve(buf, need < 4096 ? 4096 : need + need / 2);
 
 		if (ret)
 			return ret;
@@ -41,8 +41,8 @@ int udf_buf_add(struct udf_buf *buf, const void *data, size_t len)
 	return 0;
 }
 
-void udf_buf_free(struct udf_buf *buf)
+void udf_bytes_free(struct udf_bytes *buf)
 {
 	free(buf->data);
-	*buf = (struct udf_buf){ 0 };
+	*buf = (struct udf_bytes){ 0 };
 }
