@@ -48,7 +48,6 @@ static void look(void)
 struct contest {
 	void (*step)(int turn);
 	int turns;
-	atomic_t finished;
 	struct completion go, done;
 };
 
@@ -63,9 +62,7 @@ static int contend(void *arg)
 		if (i % 64 == 0)
 			cond_resched();
 	}
-	if (atomic_inc_return(&c->finished) == THREADS)
-		complete(&c->done);
-	return 0;
+	kthread_complete_and_exit(&c->done, 0);
 }
 
 /* THREADS threads, spread over the CPUs, do STEP TURNS times each. */
@@ -91,7 +88,8 @@ static void hold_contest(void (*step)(int), int turns)
 			cpu = cpumask_first(cpu_online_mask);
 	}
 	complete_all(&c.go);
-	udf_check(wait_for_completion_timeout(&c.done, 3 * UDF_PATIENCE));
+	for (i = 0; i < THREADS; i++)
+		udf_check(wait_for_completion_timeout(&c.done, 2 * UDF_PATIENCE));
 	udf_check(atomic_read(&torn) == 0);
 }
 
@@ -316,8 +314,7 @@ static int return_ball(void *arg)
 		WRITE_ONCE(p->ball, 0);
 		wake_up(&p->queue);
 	}
-	complete(&p->done);
-	return 0;
+	kthread_complete_and_exit(&p->done, 0);
 }
 
 static void wait_queues_ping_pong(void)
@@ -363,11 +360,11 @@ static void waits_time_out(void)
 }
 
 static atomic_t awake;
+static DECLARE_COMPLETION(waiter_ends);
 
 static int wait_exclusively(void *arg)
 {
 	wait_queue_head_t *queue = arg;
-
 	DEFINE_WAIT(wait);
 
 	prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
@@ -375,7 +372,7 @@ static int wait_exclusively(void *arg)
 	schedule_timeout(UDF_PATIENCE);
 	finish_wait(queue, &wait);
 	atomic_dec(&awake);
-	return 0;
+	kthread_complete_and_exit(&waiter_ends, 0);
 }
 
 static int in_queue(wait_queue_head_t *queue)
@@ -403,7 +400,9 @@ static void exclusive_waiters_wake_one_by_one(void)
 	udf_check(udf_eventually(atomic_read(&awake) == 2));
 	udf_check(in_queue(&queue) == 2);
 	wake_up_all(&queue);
-	udf_check(udf_eventually(atomic_read(&awake) == 0));
+	for (i = 0; i < 3; i++)
+		udf_check(wait_for_completion_timeout(&waiter_ends, UDF_PATIENCE));
+	udf_check(atomic_read(&awake) == 0);
 	udf_check(!waitqueue_active(&queue));
 }
 

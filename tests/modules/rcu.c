@@ -199,32 +199,32 @@ static void synchronize_srcu_waits(void)
 	torture(read_srcu, write_synchronize_srcu, 5);
 }
 
-static struct completion *in_section;
+static DECLARE_COMPLETION(in_section);
+static DECLARE_COMPLETION(holder_ends);
 static atomic_t section_left;
 
 static int hold_section(void *unused)
 {
 	rcu_read_lock();
-	complete(in_section);
+	complete(&in_section);
 	mdelay(30);
 	atomic_set(&section_left, 1);
 	rcu_read_unlock();
-	return 0;
+	kthread_complete_and_exit(&holder_ends, 0);
 }
 
 /* The reader is inside before the writer begins to wait. */
 static void grace_period_outlasts_its_readers(void)
 {
-	DECLARE_COMPLETION_ONSTACK(inside);
 	struct task_struct *holder;
 
-	in_section = &inside;
 	atomic_set(&section_left, 0);
 	holder = kthread_run(hold_section, NULL, "udf_holder");
 	udf_require(!IS_ERR(holder));
-	udf_check(wait_for_completion_timeout(&inside, UDF_PATIENCE));
+	udf_check(wait_for_completion_timeout(&in_section, UDF_PATIENCE));
 	synchronize_rcu();
 	udf_check(atomic_read(&section_left));
+	udf_check(wait_for_completion_timeout(&holder_ends, UDF_PATIENCE));
 }
 
 static void dynamic_srcu_is_cleaned_up(void)

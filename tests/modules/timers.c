@@ -252,7 +252,7 @@ static void delays_are_not_short(void)
 	at_least(1, udelay(1));
 	at_least(1000, udelay(1000));
 	at_least(3000, mdelay(3));
-	at_least(20, ndelay(20000));
+	at_least(5, ndelay(5000));
 	at_least(100, usleep_range(100, 200));
 	at_least(10000, msleep(10));
 	at_least(20000, fsleep(20000));

@@ -233,9 +233,10 @@ static void count_burst(struct work_struct *work)
 static void nothing_is_lost(void)
 {
 	struct workqueue_struct *wq = alloc_workqueue("udf_burst", WQ_UNBOUND, 4);
+	struct workqueue_struct *percpu = alloc_workqueue("udf_burst_percpu", WQ_HIGHPRI, 0);
 	int i;
 
-	udf_require(wq);
+	udf_require(wq && percpu);
 	atomic_set(&bursts, 0);
 	for (i = 0; i < 5000; i++) {
 		struct work_struct *work = kmalloc(sizeof(*work), GFP_KERNEL);
@@ -243,9 +244,10 @@ static void nothing_is_lost(void)
 		if (!udf_check(work))
 			break;
 		INIT_WORK(work, count_burst);
-		queue_work(i % 2 ? wq : system_highpri_wq, work);
+		queue_work(i % 2 ? wq : percpu, work);
 	}
-	flush_workqueue(system_highpri_wq);
+	flush_workqueue(percpu);
+	destroy_workqueue(percpu);
 	destroy_workqueue(wq);
 	udf_check(atomic_read(&bursts) == i);
 }
