@@ -9,6 +9,7 @@
  */
 #include "image/bzimage.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <lz4.h>
 #include <lzma.h>
@@ -25,6 +26,8 @@
 #define OFF_PAYLOAD_LEN		0x24c	/* u32 */
 #define HEADER_END		0x250
 #define SECTOR			512
+#define ELF_TYPE		16	/* u16 */
+#define ELF_MACHINE		18	/* u16 */
 #define ARM64_MAGIC_OFF		0x38
 #define LZ4_BLOCK		(8u << 20)	/* of the legacy frame format */
 #define LZ4_MAGIC		0x184c2102u
@@ -61,7 +64,10 @@ int udf_bzimage_parse(const uint8_t *data, size_t len, bool head, const char *wh
 	uint64_t start, size;
 
 	memset(bz, 0, sizeof(*bz));
-	if (len >= 4 && !memcmp(data, "\177ELF", 4)) {
+	if (len >= 20 && !memcmp(data, "\177ELF", 4)) {
+		if (udf_get16(data + ELF_MACHINE) != EM_X86_64 || udf_get16(data + ELF_TYPE) != ET_EXEC)
+			return udf_error_set(err, -ENOEXEC, "%s is an ELF file, but no kernel for x86-64: name a vmlinuz, such as "
+					     "/boot/vmlinuz-6.1.*", what);
 		bz->payload = data;
 		bz->payload_len = len;
 		return 0;

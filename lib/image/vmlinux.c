@@ -22,7 +22,7 @@ static int check_header(const struct udf_kernel *k, Elf64_Ehdr *eh, struct udf_e
 	memcpy(eh, k->elf.data, sizeof(*eh));
 	if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_ident[EI_DATA] != ELFDATA2LSB || eh->e_machine != EM_X86_64)
 		return udf_error_set(err, -ENOEXEC, "%s is not a kernel for x86-64: UDF runs the drivers of no other architecture", k->what);
-	if (eh->e_type != ET_EXEC && eh->e_type != ET_DYN)
+	if (eh->e_type != ET_EXEC)
 		return udf_error_set(err, -ENOEXEC, "%s is an ELF file, but no kernel: name a vmlinuz, such as /boot/vmlinuz-6.1.*", k->what);
 	if (eh->e_phentsize != sizeof(Elf64_Phdr) || eh->e_shentsize != sizeof(Elf64_Shdr) || !eh->e_phnum || !eh->e_shnum ||
 	    eh->e_phnum > SEGMENTS_MAX || eh->e_shnum > SECTIONS_MAX || eh->e_shstrndx >= eh->e_shnum ||
