@@ -72,6 +72,7 @@ struct udf {
 	struct udf_queue *queues;	/* all, linked */
 	struct udf_queue *own[HOST_CPUS_MAX];	/* for callers without one */
 	struct udf_disk *disks;		/* open ones, linked */
+	struct udf_orphan *orphans;
 	uint64_t requests, bytes_read, bytes_written, bounced, kicks;	/* of closed queues */
 	void (*log)(void *arg, int level, const char *text);
 	void *log_arg;
@@ -149,6 +150,7 @@ void udf_host_wait(unsigned int seen, int64_t timeout_ns);
 void udf_host_touch(void);
 
 /* port.c */
+/* Perform C in the kernel world; sets its results. Waits. Returns 0 or a negative errno. */
 int udf_command(struct udf *udf, struct host_front_command *c);
 
 /* disk.c */

@@ -10,10 +10,15 @@
 
 #define COMMAND_TIMEOUT_MS 120000	/* longer than the default timeouts of drivers */
 
-/* Perform a command in the kernel world. A command that does not come back keeps its memory. */
+/* A command whose end is not known: the kernel world may still write to it. Kept until that is gone. */
+struct udf_orphan {
+	struct udf_orphan *next;
+	struct host_front_command c;
+};
+
 int udf_command(struct udf *udf, struct host_front_command *c)
 {
-	struct host_front_command *copy;
+	struct udf_orphan *copy;
 	long ret;
 
 	if (atomic_load(&udf->lost))
@@ -21,11 +26,16 @@ int udf_command(struct udf *udf, struct host_front_command *c)
 	copy = malloc(sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
-	*copy = *c;
-	ret = udf_driver_control(udf->driver, HOST_CMD_FRONT, NULL, copy, sizeof(*copy), COMMAND_TIMEOUT_MS);
-	if (ret == -ETIMEDOUT)
-		return -ETIMEDOUT;
-	*c = *copy;
+	copy->c = *c;
+	ret = udf_driver_control(udf->driver, HOST_CMD_FRONT, NULL, &copy->c, sizeof(copy->c), COMMAND_TIMEOUT_MS);
+	if (ret == -ETIMEDOUT || ret == -ENODEV) {
+		pthread_mutex_lock(&udf->lock);
+		copy->next = udf->orphans;
+		udf->orphans = copy;
+		pthread_mutex_unlock(&udf->lock);
+		return ret;
+	}
+	*c = copy->c;
 	free(copy);
 	return ret;
 }
@@ -120,8 +130,14 @@ static struct udf *udf_new(const struct udf_options *o)
 
 static void udf_free(struct udf *udf)
 {
+	struct udf_orphan *orphan;
+
 	udf_modules_free(udf->modules);
 	udf_heap_end(udf->heap, false);
+	while ((orphan = udf->orphans)) {
+		udf->orphans = orphan->next;
+		free(orphan);
+	}
 	pthread_mutex_destroy(&udf->lock);
 	free(udf);
 }
@@ -161,13 +177,15 @@ static int start_driver(struct udf *udf, struct udf_options *o)
 
 static int load_modules(struct udf *udf, struct udf_options *o)
 {
-	int err = udf_modules_start(udf->modules, udf->driver);
+	int err;
 
-	if (err)
-		return udf_error_set(&o->err, err, "cannot start a thread: %s", strerror(-err));
 	if (o->progress)
 		o->progress(o->progress_arg, "loading the module", 101);
-	return udf_modules_load_first(udf->driver, o, &o->err);
+	err = udf_modules_load_first(udf->driver, o, &o->err);
+	if (err)
+		return err;
+	err = udf_modules_start(udf->modules, udf->driver);
+	return err ? udf_error_set(&o->err, err, "cannot start a thread: %s", strerror(-err)) : 0;
 }
 
 int udf_open(struct udf_options *o, struct udf **out)
@@ -261,6 +279,8 @@ int udf_close(struct udf *udf)
 	err = udf_driver_stop(udf->driver, &e);
 	if (err && !atomic_load(&udf->lost))
 		udf_log_error("%s", e.text);
+	if (err == -ETIMEDOUT)	/* kernel code still runs: nothing that it may touch is released */
+		return err;
 
 	/* The kernel world is gone: what it was given can go as well. */
 	while (udf->queues)

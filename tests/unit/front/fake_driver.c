@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A driver process without a kernel: see fake_driver.h. One thread serves all rings. */
+#include "front/fake_driver.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/driver.h"
+#include "front.h"
+#include "ring.h"
+
+#define RINGS	16
+#define CHUNKS	64
+
+struct udf_driver {
+	struct udf_driver_config config;
+	pthread_t thread;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t kicked;
+	struct udf_driver *driver;
+	bool hold, stop;
+	int fail;
+	struct ring {
+		bool used;
+		struct udf_ring view;
+		unsigned long cookie;
+	} ring[RINGS];
+	void *chunk[CHUNKS];
+	unsigned int opens, indirect;
+	unsigned char *data;
+	bool garbage;
+	unsigned long garbage_data;
+	char loaded[1000];
+} fake = { .lock = PTHREAD_MUTEX_INITIALIZER, .kicked = PTHREAD_COND_INITIALIZER };
+
+/* ---- what tests ask for ---- */
+
+void fake_reset(void)
+{
+	fake.hold = fake.stop = fake.garbage = false;
+	fake.fail = 0;
+	fake.indirect = fake.opens = 0;
+	fake.loaded[0] = 0;
+}
+
+static void set_and_kick(void *field, const void *value, size_t len)
+{
+	pthread_mutex_lock(&fake.lock);
+	memcpy(field, value, len);
+	pthread_cond_signal(&fake.kicked);
+	pthread_mutex_unlock(&fake.lock);
+}
+
+void fake_hold(bool hold)
+{
+	set_and_kick(&fake.hold, &hold, sizeof(hold));
+}
+
+void fake_fail(int err)
+{
+	set_and_kick(&fake.fail, &err, sizeof(err));
+}
+
+void fake_lose(const char *why)
+{
+	fake.driver->config.lost(fake.driver->config.ctx, why);
+}
+
+void fake_post_garbage(unsigned long user_data)
+{
+	pthread_mutex_lock(&fake.lock);
+	fake.garbage = true;
+	fake.garbage_data = user_data;
+	pthread_mutex_unlock(&fake.lock);
+}
+
+const char *fake_loaded(void)
+{
+	return fake.loaded;
+}
+
+void fake_event(const char *action, const char *env)
+{
+	const char *const list[] = { "SUBSYSTEM=fake", env };
+
+	fake.driver->config.event(fake.driver->config.ctx, action, "/devices/fake", list, 2);
+}
+
+unsigned int fake_chunks(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < CHUNKS; i++)
+		n += !!fake.chunk[i];
+	return n;
+}
+
+unsigned int fake_rings(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < RINGS; i++)
+		n += fake.ring[i].used;
+	return n;
+}
+
+unsigned int fake_opens(void)
+{
+	return fake.opens;
+}
+
+unsigned int fake_indirect(void)
+{
+	return fake.indirect;
+}
+
+unsigned char *fake_disk_data(void)
+{
+	return fake.data;
+}
+
+/* ---- disks ---- */
+
+static void publish(unsigned int slot, const struct host_front_disk *r)
+{
+	struct host_front_table *table = host_front_table();
+
+	__atomic_store_n(&table->seq, table->seq + 1, __ATOMIC_SEQ_CST);
+	table->disk[slot] = *r;
+	__atomic_store_n(&table->seq, table->seq + 1, __ATOMIC_SEQ_CST);
+	host_front_changed();
+}
+
+static void add_disk(unsigned int slot, unsigned long size)
+{
+	struct host_front_disk r = {
+		.id = HOST_FRONT_DISKS + slot, .size = size, .flags = HOST_DISK_WRITE_CACHE, .logical_block = 512,
+		.physical_block = 4096, .max_bytes = 1 << 20, .max_segments = 128, .max_segment_size = 1 << 20, .dma_alignment = 3,
+		.max_discard = 1ul << 32, .discard_granularity = 512,
+	};
+
+	snprintf(r.name, sizeof(r.name), "fake%u", slot);
+	snprintf(r.serial, sizeof(r.serial), "S%u", slot);
+	publish(slot, &r);
+}
+
+void fake_disk_resize(unsigned long size)
+{
+	add_disk(0, size);
+}
+
+void fake_disk_add(void)
+{
+	add_disk(1, FAKE_DISK_SIZE);
+}
+
+void fake_disk_remove(void)
+{
+	struct host_front_disk none = { .id = 0 };
+
+	publish(0, &none);
+}
+
+/* ---- requests ---- */
+
+static int perform(const struct udf_ring_sqe *e)
+{
+	const struct udf_ring_segment *s = e->segment;
+	unsigned char *at = fake.data + e->sector * 512;
+	unsigned long sum = 0;
+	unsigned int i;
+
+	if (fake.fail)
+		return fake.fail;
+	if (e->op == UDF_RING_FLUSH || e->op == UDF_RING_DISCARD)
+		return 0;
+	if (e->op == UDF_RING_WRITE_ZEROES) {
+		memset(at, 0, e->length);
+		return 0;
+	}
+	if (e->nr_segments > UDF_RING_INLINE) {
+		s = (const struct udf_ring_segment *)s->addr;
+		fake.indirect++;
+	}
+	for (i = 0; i < e->nr_segments; i++) {
+		if (e->op == UDF_RING_READ)
+			memcpy((void *)s[i].addr, at + sum, s[i].len);
+		else
+			memcpy(at + sum, (void *)s[i].addr, s[i].len);
+		sum += s[i].len;
+	}
+	return sum == e->length ? 0 : -EINVAL;
+}
+
+/* Serve one request of R. Returns whether there was one. Under the lock, as nothing here waits. */
+static bool serve(struct ring *r)
+{
+	struct udf_ring_sqe e;
+	bool notify = false;
+
+	if (!r->used || udf_ring_take(&r->view, &e) <= 0)
+		return false;
+	if (fake.garbage)
+		notify = udf_ring_post(&r->view, fake.garbage_data, 0);
+	fake.garbage = false;
+	notify |= udf_ring_post(&r->view, e.user_data, perform(&e));
+	if (notify)
+		host_front_notify(r->cookie);
+	return true;
+}
+
+static bool serve_all(void)
+{
+	bool busy = false;
+	unsigned int i;
+
+	for (i = 0; i < RINGS; i++)
+		busy |= serve(&fake.ring[i]);
+	for (i = 0; !busy && i < RINGS; i++)
+		busy |= fake.ring[i].used && udf_ring_wait_sq(&fake.ring[i].view);
+	return busy;
+}
+
+static void *run(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&fake.lock);
+	while (!fake.stop)
+		if (fake.hold || !serve_all())
+			pthread_cond_wait(&fake.kicked, &fake.lock);
+	pthread_mutex_unlock(&fake.lock);
+	return NULL;
+}
+
+/* ---- commands ---- */
+
+static long attach(struct host_front_command *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < RINGS; i++) {
+		struct ring *r = &fake.ring[i];
+
+		if (r->used)
+			continue;
+		if (udf_ring_attach(&r->view, c->ring, c->ring_size))
+			return -EINVAL;
+		r->cookie = c->cookie;
+		r->used = true;
+		c->queue = i;
+		return 0;
+	}
+	return -EBUSY;
+}
+
+static long alloc_chunk(struct host_front_command *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < CHUNKS; i++) {
+		if (fake.chunk[i])
+			continue;
+		fake.chunk[i] = aligned_alloc(4096ul << c->order, 4096ul << c->order);
+		c->addr = (unsigned long)fake.chunk[i];
+		return c->addr ? 0 : -ENOMEM;
+	}
+	return -ENOMEM;
+}
+
+static long free_chunk(unsigned long addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < CHUNKS; i++) {
+		if (fake.chunk[i] != (void *)addr)
+			continue;
+		free(fake.chunk[i]);
+		fake.chunk[i] = NULL;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static long command(struct host_front_command *c)
+{
+	switch (c->op) {
+	case HOST_FRONT_ATTACH:
+		return attach(c);
+	case HOST_FRONT_DETACH:
+		fake.ring[c->queue].used = false;
+		return 0;
+	case HOST_FRONT_OPEN:
+		fake.opens++;
+		return 0;
+	case HOST_FRONT_CLOSE:
+		fake.opens--;
+		return 0;
+	case HOST_FRONT_ALLOC:
+		return alloc_chunk(c);
+	case HOST_FRONT_FREE:
+		return free_chunk(c->addr);
+	}
+	return -EINVAL;
+}
+
+/* ---- lib/core/driver.h ---- */
+
+long udf_driver_control(struct udf_driver *driver, enum host_command cmd, const char *arg, void *data, size_t len, int timeout_ms)
+{
+	long ret;
+
+	if (cmd != HOST_CMD_FRONT)
+		return -EINVAL;
+	pthread_mutex_lock(&fake.lock);
+	ret = command(data);
+	pthread_cond_signal(&fake.kicked);
+	pthread_mutex_unlock(&fake.lock);
+	return ret;
+}
+
+void udf_driver_kick(struct udf_driver *driver, unsigned int cpu)
+{
+	pthread_mutex_lock(&fake.lock);
+	pthread_cond_signal(&fake.kicked);
+	pthread_mutex_unlock(&fake.lock);
+}
+
+int udf_driver_start(const struct udf_driver_config *config, struct udf_driver **driver, struct udf_error *err)
+{
+	if (config->port.spec && !strcmp(config->port.spec, "fake:broken"))
+		return udf_error_set(err, -EIO, "the fake is broken");
+	fake.driver = calloc(1, sizeof(*fake.driver));
+	fake.driver->config = *config;
+	fake.data = calloc(1, FAKE_DISK_SIZE);
+	fake.stop = false;
+	*driver = fake.driver;
+	add_disk(0, FAKE_DISK_SIZE);
+	return -pthread_create(&fake.driver->thread, NULL, run, NULL);
+}
+
+int udf_driver_stop(struct udf_driver *driver, struct udf_error *err)
+{
+	unsigned int i;
+	bool stop = true;
+
+	set_and_kick(&fake.stop, &stop, sizeof(stop));
+	pthread_join(driver->thread, NULL);
+	for (i = 0; i < RINGS; i++)
+		fake.ring[i].used = false;
+	for (i = 0; i < CHUNKS; i++)
+		free_chunk((unsigned long)fake.chunk[i]);
+	free(fake.data);
+	free(driver);
+	fake.driver = NULL;
+	return 0;
+}
+
+int udf_driver_load(struct udf_driver *driver, const char *module, const char *params, struct udf_error *err)
+{
+	size_t len;
+
+	pthread_mutex_lock(&fake.lock);
+	len = strlen(fake.loaded);
+	snprintf(fake.loaded + len, sizeof(fake.loaded) - len, "%s%s(%s)", len ? " " : "", module, params ? params : "");
+	pthread_mutex_unlock(&fake.lock);
+	return strcmp(module, "missing") ? 0 : udf_error_set(err, -ENOENT, "there is no module missing");
+}
+
+int udf_driver_unload(struct udf_driver *driver, const char *module, struct udf_error *err)
+{
+	return 0;
+}
+
+int udf_driver_modalias(struct udf_driver *driver, char *buf, size_t len)
+{
+	snprintf(buf, len, "pci:v00001234d00005678");
+	return 0;
+}
+
+unsigned int udf_driver_cpus(const struct udf_driver *driver)
+{
+	return driver->config.cpus;
+}
+
+struct udf_image *udf_driver_image(struct udf_driver *driver)
+{
+	return NULL;
+}
+
+void udf_driver_stats(const struct udf_driver *driver, struct udf_driver_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+}

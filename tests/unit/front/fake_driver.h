@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A driver process without a kernel: stands in for lib/core, and serves rings as kapi/front does, from memory. For unit tests.
+ */
+#ifndef UDF_TESTS_FRONT_FAKE_DRIVER_H
+#define UDF_TESTS_FRONT_FAKE_DRIVER_H
+
+#include <stdbool.h>
+
+#define FAKE_DISK_SIZE	(8u << 20)
+
+/* Forget everything: one disk, nothing fails. Before udf_open(). */
+void fake_reset(void);
+/* Serve no requests from now on (HOLD), or again. */
+void fake_hold(bool hold);
+/* Requests that are not yet served fail with ERR. */
+void fake_fail(int err);
+/* The port is lost. */
+void fake_lose(const char *why);
+void fake_disk_resize(unsigned long size);
+void fake_disk_remove(void);
+/* A second disk appears. */
+void fake_disk_add(void);
+/* Post a completion that nobody asked for, before the next true one. */
+void fake_post_garbage(unsigned long user_data);
+/* Modules that were loaded, as "name(params) name(params)". */
+const char *fake_loaded(void);
+/* Send a uevent. */
+void fake_event(const char *action, const char *env);
+/* Chunks not given back, rings attached, disks open. */
+unsigned int fake_chunks(void), fake_rings(void), fake_opens(void);
+/* How many requests went through lists of segments. */
+unsigned int fake_indirect(void);
+unsigned char *fake_disk_data(void);
+
+#endif
