@@ -55,6 +55,7 @@ extern bool static_key_initialized;
 extern unsigned long loops_per_jiffy;
 extern bool psi_enable;
 extern unsigned long dhash_entries, ihash_entries;
+extern char *saved_command_line;
 
 void kapi_boot(void);
 
@@ -66,11 +67,12 @@ static void kapi_build_zonelists(void)
 /* What a kernel command line would say. */
 static void kapi_command_line(void)
 {
-	static char disabled[] = "memory,io,pids,rdma,misc,hugetlb,perf_event,net_cls,net_prio";
+	static char none[1], disabled[] = "memory,io,pids,rdma,misc,hugetlb,perf_event,net_cls,net_prio";
 
 	preempt_dynamic_mode = 2;	/* full: a busy kernel thread does not stop the others */
 	psi_enable = false;
 	dhash_entries = ihash_entries = 1024;
+	saved_command_line = none;
 	cgroup_disable(disabled);
 }
 

@@ -275,6 +275,10 @@ static int kapi_module_link(struct kapi_module *km, const char *path)
 	return err;
 }
 
+/*
+ * No lock is held while the module's init function runs: it may ask for further modules. The host refuses to open a module
+ * twice, so two tasks that load the same one do not meet.
+ */
 int kapi_module_load(const char *path)
 {
 	struct kapi_module *km = kzalloc(sizeof(*km), GFP_KERNEL);
@@ -282,7 +286,6 @@ int kapi_module_load(const char *path)
 
 	if (!km)
 		return -ENOMEM;
-	mutex_lock(&kapi_modules_lock);
 	err = kapi_module_link(km, path);
 	if (!err) {
 		err = kapi_module_start(km->mod);
@@ -291,14 +294,14 @@ int kapi_module_load(const char *path)
 	}
 	if (err) {
 		kapi_module_release(km);
-	} else {
-		host_module_live(&km->host);
-		list_add(&km->list, &kapi_modules);
+		return err;
 	}
+	host_module_live(&km->host);
+	mutex_lock(&kapi_modules_lock);
+	list_add(&km->list, &kapi_modules);
 	mutex_unlock(&kapi_modules_lock);
-	if (!err)
-		kapi_module_started(km);
-	return err;
+	kapi_module_started(km);
+	return 0;
 }
 
 static struct kapi_module *kapi_module_find(const char *name)
@@ -360,15 +363,24 @@ void kapi_module_init(void)
 	kapi_module_publish(mod, &hm);
 }
 
-/* A driver asks for a module by name or alias: there is nobody to load it from inside; what is needed is loaded before. */
+/* The kernel asks for a module by name or alias. What cannot be had is no error here: its asker looks whether it is there. */
 int __request_module(bool wait, const char *fmt, ...)
 {
-	char name[MODULE_NAME_LEN * 2];
+	char what[MODULE_NAME_LEN], *path;
 	va_list args;
+	int ret;
 
 	va_start(args, fmt);
-	vscnprintf(name, sizeof(name), fmt, args);
+	vscnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
-	pr_info("module %s was asked for and is not loaded\n", name);
-	return -ENOENT;
+	path = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (!path)
+		return -ENOMEM;
+	while ((ret = host_module_next(what, path, PATH_MAX)) > 0) {
+		ret = kapi_module_load(path);
+		if (ret)
+			break;
+	}
+	kfree(path);
+	return ret;
 }

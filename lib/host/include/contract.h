@@ -48,6 +48,7 @@
 	/* front.h */								\
 	fn(host_front_table) fn(host_front_changed) fn(host_front_notify)	\
 	/* cpu.h, module.h */							\
-	fn(host_cpu_area) fn(host_entry) fn(host_kapi_get)
+	fn(host_cpu_area) fn(host_entry) fn(host_kapi_get)			\
+	fn(host_module_next)
 
 #endif

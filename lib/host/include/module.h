@@ -39,6 +39,12 @@ struct host_module {
 int host_module_open(const char *name, struct host_module *mod);
 
 /*
+ * What has to be loaded next so that WHAT (a name or an alias) becomes available: fills PATH. Returns 1, 0 when nothing is missing,
+ * or a negative errno (-ENOENT: there is no such module). blocks.
+ */
+int host_module_next(const char *what, char *path, unsigned long len);
+
+/*
  * Place and link MOD; PERCPU is the per-CPU offset that the caller allocated for it. Symbols come from modules that are
  * live, then kapi, then the image. blocks. Returns as host_module_open().
  */

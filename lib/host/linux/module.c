@@ -16,6 +16,9 @@
 
 static const char *const udf_firmware_dirs[] = { "/lib/firmware/updates", "/lib/firmware" };
 
+/* The loader serves one thread at a time; kernel tasks on several vCPUs may load modules. */
+static pthread_mutex_t udf_loader_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static int udf_report(const struct udf_error *err)
 {
 	host_log_write(3, err->text, strlen(err->text));
@@ -34,11 +37,30 @@ int host_module_open(const char *name, struct host_module *mod)
 	bool params = udf_host.params_for && !strcmp(udf_host.params_for, name);
 
 	mod->handle = 0;
-	if (udf_loader_open(udf_host.loader, name, params ? udf_host.params : NULL, &m, &err))
-		return udf_report(&err);
-	udf_module_describe(m, mod);
-	mod->handle = (unsigned long)m;
-	return 0;
+	pthread_mutex_lock(&udf_loader_lock);
+	if (!udf_loader_open(udf_host.loader, name, params ? udf_host.params : NULL, &m, &err)) {
+		udf_module_describe(m, mod);
+		mod->handle = (unsigned long)m;
+	}
+	pthread_mutex_unlock(&udf_loader_lock);
+	return err.code ? udf_report(&err) : 0;
+}
+
+int host_module_next(const char *what, char *path, unsigned long len)
+{
+	struct udf_error err = UDF_ERROR_INIT;
+	struct udf_plan plan = { 0 };
+	int ret;
+
+	pthread_mutex_lock(&udf_loader_lock);
+	ret = udf_loader_plan(udf_host.loader, what, &plan, &err);
+	if (!ret && plan.nr) {
+		ret = strlen(plan.entry[0].path) < len ? 1 : -ENAMETOOLONG;
+		snprintf(path, len, "%s", plan.entry[0].path);
+	}
+	udf_plan_free(&plan);
+	pthread_mutex_unlock(&udf_loader_lock);
+	return ret;
 }
 
 int host_module_link(struct host_module *mod, unsigned long percpu)
@@ -46,23 +68,30 @@ int host_module_link(struct host_module *mod, unsigned long percpu)
 	struct udf_error err = UDF_ERROR_INIT;
 	struct udf_module *m = udf_module_of(mod);
 
-	if (udf_loader_link(udf_host.loader, m, percpu, &err))
-		return udf_report(&err);
-	udf_module_describe(m, mod);
-	mod->handle = (unsigned long)m;
-	return 0;
+	pthread_mutex_lock(&udf_loader_lock);
+	if (!udf_loader_link(udf_host.loader, m, percpu, &err)) {
+		udf_module_describe(m, mod);
+		mod->handle = (unsigned long)m;
+	}
+	pthread_mutex_unlock(&udf_loader_lock);
+	return err.code ? udf_report(&err) : 0;
 }
 
 void host_module_free_init(struct host_module *mod)
 {
+	pthread_mutex_lock(&udf_loader_lock);
 	udf_loader_free_init(udf_host.loader, udf_module_of(mod));
+	pthread_mutex_unlock(&udf_loader_lock);
 }
 
 void host_module_live(struct host_module *mod)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 
-	if (udf_loader_live(udf_host.loader, udf_module_of(mod), &err))
+	pthread_mutex_lock(&udf_loader_lock);
+	udf_loader_live(udf_host.loader, udf_module_of(mod), &err);
+	pthread_mutex_unlock(&udf_loader_lock);
+	if (err.code)
 		udf_report(&err);
 }
 
@@ -70,9 +99,13 @@ void host_module_close(struct host_module *mod)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 
-	if (mod->handle && udf_loader_close(udf_host.loader, udf_module_of(mod), &err))
-		udf_report(&err);
+	pthread_mutex_lock(&udf_loader_lock);
+	if (mod->handle)
+		udf_loader_close(udf_host.loader, udf_module_of(mod), &err);
+	pthread_mutex_unlock(&udf_loader_lock);
 	mod->handle = 0;
+	if (err.code)
+		udf_report(&err);
 }
 
 static const struct {
