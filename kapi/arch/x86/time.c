@@ -10,6 +10,7 @@
 #include <linux/clocksource.h>
 #include <linux/delay.h>
 #include <linux/interrupt.h>
+#include <linux/math64.h>
 #include <linux/smp.h>
 #include <asm/x86_init.h>
 
@@ -120,10 +121,10 @@ void __udelay(unsigned long us)
 	kapi_wait(us * 1000ull);
 }
 
-/* XLOOPS are 2^32 / 1000000 of a microsecond. */
+/* XLOOPS are seconds times 2^32. */
 void __const_udelay(unsigned long xloops)
 {
-	kapi_wait((xloops * 1000ull) >> 32);
+	kapi_wait(mul_u64_u64_shr(xloops, NSEC_PER_SEC, 32) + 1);
 }
 
 /* Loops of a loop that is taken to last a nanosecond. */

@@ -177,6 +177,7 @@ INIT(phy_core_init)
 INIT(blackhole_netdev_init)
 INIT(packet_init)
 /* late_initcall */
+INIT(init_srcu_module_notifier)
 INIT(crypto_algapi_init)
 INIT(blk_timeout_init)
 INIT(deferred_probe_initcall)

@@ -48,6 +48,7 @@ NOOP(ptp_classifier_init, "net/core/ptp_classifier.c", "wants 2 MiB of BPF code,
 
 /* messages, failures, files, events */
 REPLACE(vprintk_emit, "kernel/printk/printk.c", "the log is the host's")
+REPLACE(is_valid_bugaddr, "arch/x86/kernel/traps.c", "kernel addresses are low addresses here")
 REPLACE(panic, "kernel/panic.c", "ends the driver process with a trace")
 REPLACE(kobject_uevent_env, "lib/kobject_uevent.c", "events go to the host and the front ends")
 REPLACE(kernel_read_file_from_path_initns, "fs/kernel_read_file.c", "firmware files are the host's")
