@@ -13,6 +13,8 @@
 #include <linux/printk.h>
 #include <linux/ptrace.h>
 #include <linux/sched/debug.h>
+#include <linux/uaccess.h>
+#include <asm/kdebug.h>
 #include <asm/extable.h>
 #include <asm/text-patching.h>
 
@@ -64,6 +66,32 @@ int kapi_trap(unsigned int trap, unsigned long error, unsigned long addr, struct
 	return handled;
 }
 
+/* Replaces arch/x86/kernel/dumpstack.c: show_opcodes(): the code around the instruction, for decodecode. */
+void show_opcodes(struct pt_regs *regs, const char *loglvl)
+{
+	enum { BEFORE = 42, BYTES = 64 };
+	u8 code[BYTES];
+
+	if (copy_from_kernel_nofault(code, (void *)(regs->ip - BEFORE), BYTES)) {
+		printk("%sCode: unreadable\n", loglvl);
+		return;
+	}
+	printk("%sCode: %42ph <%02x> %21ph\n", loglvl, code, code[BEFORE], code + BEFORE + 1);
+}
+
+/* Replaces arch/x86/kernel/process_64.c: __show_regs(): the general registers; a process has no others to show. */
+void __show_regs(struct pt_regs *regs, enum show_regs_mode mode, const char *log_lvl)
+{
+	printk("%sRIP: %pS\n", log_lvl, (void *)regs->ip);
+	show_opcodes(regs, log_lvl);
+	printk("%sRSP: %016lx EFLAGS: %08lx\n", log_lvl, regs->sp, regs->flags);
+	printk("%sRAX: %016lx RBX: %016lx RCX: %016lx\n", log_lvl, regs->ax, regs->bx, regs->cx);
+	printk("%sRDX: %016lx RSI: %016lx RDI: %016lx\n", log_lvl, regs->dx, regs->si, regs->di);
+	printk("%sRBP: %016lx R08: %016lx R09: %016lx\n", log_lvl, regs->bp, regs->r8, regs->r9);
+	printk("%sR10: %016lx R11: %016lx R12: %016lx\n", log_lvl, regs->r10, regs->r11, regs->r12);
+	printk("%sR13: %016lx R14: %016lx R15: %016lx\n", log_lvl, regs->r13, regs->r14, regs->r15);
+}
+
 void kapi_oops(const char *why, struct host_frame *frame)
 {
 	struct pt_regs *regs = (struct pt_regs *)frame;
@@ -76,13 +104,7 @@ void kapi_oops(const char *why, struct host_frame *frame)
 		dump_stack();
 		return;
 	}
-	pr_emerg("RIP: %pS\n", (void *)regs->ip);
-	pr_emerg("RSP: %016lx EFLAGS: %08lx\n", regs->sp, regs->flags);
-	pr_emerg("RAX: %016lx RBX: %016lx RCX: %016lx\n", regs->ax, regs->bx, regs->cx);
-	pr_emerg("RDX: %016lx RSI: %016lx RDI: %016lx\n", regs->dx, regs->si, regs->di);
-	pr_emerg("RBP: %016lx R08: %016lx R09: %016lx\n", regs->bp, regs->r8, regs->r9);
-	pr_emerg("R10: %016lx R11: %016lx R12: %016lx\n", regs->r10, regs->r11, regs->r12);
-	pr_emerg("R13: %016lx R14: %016lx R15: %016lx\n", regs->r13, regs->r14, regs->r15);
+	__show_regs(regs, SHOW_REGS_ALL, KERN_EMERG);
 	show_stack_regs(regs);
 }
 

@@ -48,6 +48,8 @@ NOOP(ptp_classifier_init, "net/core/ptp_classifier.c", "wants 2 MiB of BPF code,
 
 /* messages, failures, files, events */
 REPLACE(vprintk_emit, "kernel/printk/printk.c", "the log is the host's")
+REPLACE(__show_regs, "arch/x86/kernel/process_64.c", "reads control and model-specific registers")
+REPLACE(show_opcodes, "arch/x86/kernel/dumpstack.c", "takes low addresses for a user program's")
 REPLACE(is_valid_bugaddr, "arch/x86/kernel/traps.c", "kernel addresses are low addresses here")
 REPLACE(panic, "kernel/panic.c", "ends the driver process with a trace")
 REPLACE(kobject_uevent_env, "lib/kobject_uevent.c", "events go to the host and the front ends")
