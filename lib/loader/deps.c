@@ -94,6 +94,23 @@ static int add(struct planner *p, const char *name, const char *path, bool soft)
 	return 0;
 }
 
+static bool is_open(const struct planner *p, const char *name)
+{
+	return !p->loader->plan_open && udf_loader_find(p->loader, name);
+}
+
+static int add_target(struct planner *p, const char *name)
+{
+	char **list = realloc(p->plan->target, (p->plan->nr_targets + 1) * sizeof(*list));
+
+	if (list)
+		p->plan->target = list;
+	if (!list || !(list[p->plan->nr_targets] = strdup(name)))
+		return udf_error_set(p->err, -ENOMEM, "%s: out of memory", name);
+	p->plan->nr_targets++;
+	return 0;
+}
+
 /* Follow modules in LIST; a soft dependency that fails is dropped, with what it brought. */
 static int visit_list(struct planner *p, struct kmod_list *list, bool soft_list, bool soft)
 {
@@ -156,7 +173,7 @@ static int visit(struct planner *p, struct kmod_module *km, bool soft)
 	struct kmod_list *pre = NULL, *post = NULL;
 	int ret;
 
-	if (udf_loader_find(p->loader, name) || !path)
+	if (is_open(p, name) || !path)
 		return 0;	/* without a path: part of the image */
 	if (entry && (soft || !entry->soft))
 		return 0;
@@ -176,7 +193,7 @@ static int visit(struct planner *p, struct kmod_module *km, bool soft)
 }
 
 /* All modules that WHAT, a name or an alias, stands for. Returns how many there are, or a negative errno. */
-static int visit_lookup(struct planner *p, const char *what)
+static int visit_lookup(struct planner *p, const char *what, bool target)
 {
 	struct kmod_list *list = NULL, *item;
 	int ret, n = 0;
@@ -184,9 +201,15 @@ static int visit_lookup(struct planner *p, const char *what)
 	ret = kmod_module_new_from_lookup(p->loader->kmod, what, &list);
 	if (ret < 0)
 		return udf_error_set(p->err, ret, "%s: %s", what, strerror(-ret));
-	kmod_list_foreach(item, list)
-		n++;
 	ret = visit_list(p, list, false, false);
+	kmod_list_foreach(item, list) {
+		struct kmod_module *km = kmod_module_get_module(item);
+
+		if (!ret && target && find_planned(p, kmod_module_get_name(km)))
+			ret = add_target(p, kmod_module_get_name(km));
+		kmod_module_unref(km);
+		n++;
+	}
 	kmod_module_unref_list(list);
 	return ret ? ret : n;
 }
@@ -211,9 +234,9 @@ static int visit_depends(struct planner *p, const struct udf_elf *elf, const cha
 	int ret;
 
 	while (depends && next_word(&depends, name, sizeof(name))) {
-		if (udf_loader_find(p->loader, name))
+		if (is_open(p, name))
 			continue;
-		ret = p->loader->kmod ? visit_lookup(p, name) : 0;
+		ret = p->loader->kmod ? visit_lookup(p, name, false) : 0;
 		if (ret < 0)
 			return ret;
 		if (!ret)
@@ -239,7 +262,7 @@ static void visit_softdeps(struct planner *p, const struct udf_elf *elf, bool wa
 			if (!strcmp(word, "pre:") || !strcmp(word, "post:"))
 				wanted = !strcmp(word, mode);
 			else if (wanted)
-				visit_lookup(p, word);
+				visit_lookup(p, word, false);
 		}
 	}
 	p->err = err;
@@ -276,7 +299,7 @@ static int visit_file(struct planner *p, const char *path)
 		snprintf(name, sizeof(name), "%s", udf_elf_modinfo(elf, "name", 0));
 	else
 		name_from_path(path, name, sizeof(name));
-	if (udf_loader_find(p->loader, name) || find_planned(p, name))
+	if (is_open(p, name))
 		goto free_elf;
 	ret = enter(p, name);
 	if (ret)
@@ -287,6 +310,8 @@ static int visit_file(struct planner *p, const char *path)
 	if (!ret)
 		ret = add(p, name, path, false);
 	if (!ret)
+		ret = add_target(p, name);
+	if (!ret)
 		visit_softdeps(p, elf, true);
 free_elf:
 	udf_elf_free(elf);
@@ -295,7 +320,7 @@ free_data:
 	return ret;
 }
 
-static bool is_path(const char *what)
+bool udf_is_module_path(const char *what)
 {
 	const char *suffix = strstr(what, ".ko");
 
@@ -308,7 +333,7 @@ static int plan_name(struct planner *p, const char *what)
 
 	if (!p->loader->kmod)
 		return udf_error_set(p->err, -ENOENT, "%s: there is no modules directory to look it up in", what);
-	ret = visit_lookup(p, what);
+	ret = visit_lookup(p, what, true);
 	if (ret)
 		return ret < 0 ? ret : 0;
 	if (strchr(what, ':'))
@@ -323,7 +348,7 @@ int udf_loader_plan(struct udf_loader *loader, const char *what, struct udf_plan
 	int ret;
 
 	*plan = (struct udf_plan){ 0 };
-	ret = is_path(what) ? visit_file(&p, what) : plan_name(&p, what);
+	ret = udf_is_module_path(what) ? visit_file(&p, what) : plan_name(&p, what);
 	if (ret)
 		udf_plan_free(plan);
 	return ret;
@@ -332,6 +357,9 @@ int udf_loader_plan(struct udf_loader *loader, const char *what, struct udf_plan
 void udf_plan_free(struct udf_plan *plan)
 {
 	truncate_plan(plan, 0);
+	while (plan->nr_targets)
+		free(plan->target[--plan->nr_targets]);
+	free(plan->target);
 	free(plan->entry);
 	*plan = (struct udf_plan){ 0 };
 }

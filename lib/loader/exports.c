@@ -191,6 +191,7 @@ void udf_exports_add(struct udf_loader *loader, struct udf_module *mod)
 {
 	unsigned int i;
 
+	mod->exported = true;
 	for (i = 0; i < mod->nr_exports; i++) {
 		struct loader_export **head = &loader->bucket[bucket_of(mod->export[i].name)];
 
@@ -203,6 +204,7 @@ void udf_exports_remove(struct udf_loader *loader, struct udf_module *mod)
 {
 	unsigned int i;
 
+	mod->exported = false;
 	for (i = mod->nr_exports; i--; ) {
 		struct loader_export **link = &loader->bucket[bucket_of(mod->export[i].name)];
 

@@ -229,7 +229,7 @@ static const char *source_name(const struct loader_import *import)
 
 int udf_imports_check(const struct udf_module *mod, struct udf_error *err)
 {
-	const struct loader_import *import;
+	const struct loader_import *import = NULL;
 	unsigned int n;
 
 	n = count_flaws(mod, IMPORT_MISSING, &import);

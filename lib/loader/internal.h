@@ -103,6 +103,8 @@ void udf_gdb_remove(struct gdb_entry *entry);
 struct kmod_ctx;
 int udf_deps_open(struct udf_loader *loader, const char *modules_dir, struct udf_error *err);
 void udf_deps_close(struct udf_loader *loader);
+/* Whether WHAT names a file, for udf_loader_plan(). */
+bool udf_is_module_path(const char *what);
 
 /* place.c: a module's memory. */
 uint64_t udf_page_up(uint64_t n);
@@ -120,7 +122,9 @@ struct udf_module {
 	size_t file_len;
 	struct udf_elf *elf;		/* likewise */
 	enum module_state state;
-	bool hidden;			/* its exports do not count (udf check) */
+	bool exported;			/* its exports are in the loader's table ... */
+	bool hidden;			/* ... but do not count (udf check) */
+	struct udf_check *check;	/* what was found out about it (udf check) */
 	struct loader_export *export;
 	unsigned int nr_exports;
 	char *export_names;
@@ -147,6 +151,7 @@ struct udf_loader {
 	_Atomic(struct udf_module *) linked[LOADER_MODULES_MAX];
 	atomic_uint readers;		/* of linked[] */
 	struct udf_loader_stats stats;
+	bool plan_open;			/* plans list modules that are open, too (udf check) */
 	bool gdb;
 };
 
@@ -155,6 +160,8 @@ int udf_loader_examine(struct udf_loader *loader, const char *path, const char *
 		       struct udf_error *err);
 /* -ENOEXEC unless MOD was built for the loader's kernel. */
 int udf_loader_check_vermagic(const struct udf_loader *loader, const struct udf_module *mod, struct udf_error *err);
+/* The file's contents are no longer needed. */
+void udf_module_drop_file(struct udf_module *mod);
 bool udf_module_name_equal(const char *a, const char *b);
 
 #endif

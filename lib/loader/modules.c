@@ -80,7 +80,7 @@ void udf_module_describe(const struct udf_module *mod, struct host_module *out)
 	*out = mod->host;
 }
 
-static void drop_file(struct udf_module *mod)
+void udf_module_drop_file(struct udf_module *mod)
 {
 	udf_elf_free(mod->elf);
 	free(mod->file);
@@ -96,7 +96,7 @@ static void free_module(struct udf_module *mod)
 {
 	while (mod->nr_uses)
 		mod->use[--mod->nr_uses]->users--;
-	drop_file(mod);
+	udf_module_drop_file(mod);
 	free(mod->use);
 	free(mod->export);
 	free(mod->export_names);
@@ -301,7 +301,7 @@ void udf_loader_free_init(struct udf_loader *loader, struct udf_module *mod)
 	if (mod->state == MODULE_OPEN)
 		return;
 	udf_place_free_init(loader, mod);
-	drop_file(mod);
+	udf_module_drop_file(mod);
 }
 
 static const struct udf_module *find_user(const struct udf_loader *loader, const struct udf_module *mod)
@@ -322,7 +322,7 @@ int udf_loader_close(struct udf_loader *loader, struct udf_module *mod, struct u
 
 	if (user)
 		return udf_error_set(err, -EBUSY, "%s is in use by %s", mod->host.name, user->host.name);
-	if (mod->state == MODULE_LIVE)
+	if (mod->exported)
 		udf_exports_remove(loader, mod);
 	if (mod->state != MODULE_OPEN) {
 		withdraw(loader, mod);

@@ -40,6 +40,8 @@ struct udf_kernel {
 	uint64_t (*symbol)(void *ctx, const char *name);
 };
 
+struct udf_kernel udf_kernel_of_image(const struct udf_image *image);
+
 /* MODULES_DIR holds modules.dep and what depmod wrote beside it. IMAGE must outlive the loader. */
 int udf_loader_new(const struct udf_image *image, const char *modules_dir, struct udf_loader **loader, struct udf_error *err);
 /* The same over any kernel; KERNEL is copied. MODULES_DIR may be NULL: then only paths can be planned. */
@@ -55,12 +57,14 @@ struct udf_plan_entry {
 struct udf_plan {
 	unsigned int nr;
 	struct udf_plan_entry *entry;
+	unsigned int nr_targets;
+	char **target;		/* names of the entries that were asked for; the others are what these need */
 };
 
 /*
  * What to load, in this order, so that WHAT is there: a path (anything with a '/' or ending in .ko, .ko.xz, ...), a module's name, or a
  * modalias ("pci:v00001B36..."; all modules that match). Modules that are open already are left out. Neither blacklists nor
- * other settings in modprobe.d count, nor what the running kernel has loaded.
+ * other settings in modprobe.d count, nor what the running kernel has loaded. Without entries: it is part of the image, or open.
  */
 int udf_loader_plan(struct udf_loader *loader, const char *what, struct udf_plan *plan, struct udf_error *err);
 void udf_plan_free(struct udf_plan *plan);
