@@ -88,6 +88,13 @@ const char *udf_lost(struct udf *udf);
 /* Reset the port's function as the kernel's PCI core does; the driver recovers or not. Blocks. */
 int udf_reset(struct udf *udf);
 
+/*
+ * Load a further module, a name or a file, with what it depends on and with parameters "NAME=VALUE NAME=VALUE" (or NULL); unload
+ * one, by name. What goes wrong is logged. Block. -EBUSY: the module is in use, by an open disk for instance.
+ */
+int udf_load(struct udf *udf, const char *module, const char *params);
+int udf_unload(struct udf *udf, const char *module);
+
 unsigned int udf_cpus(const struct udf *udf);
 
 struct udf_stats {
@@ -141,8 +148,12 @@ int udf_disks(struct udf *udf, struct udf_disk_info *info, unsigned int max);
  */
 int udf_wait_disks(struct udf *udf, unsigned int count, int timeout_ms);
 
-/* Wait until the disks differ from what they were at *SEEN (0 at first), and set it. Blocks. Returns 0, -ETIMEDOUT or -ENODEV. */
+/*
+ * Wait until the disks may differ from what they were at *SEEN (0 at first), and set it. Blocks. Returns 0, -ETIMEDOUT or -ENODEV.
+ */
 int udf_wait_change(struct udf *udf, unsigned int *seen, int timeout_ms);
+/* Make udf_wait_change() return 0 in all threads that wait in it. May be called in a signal handler. */
+void udf_wake(struct udf *udf);
 
 /* Open the disk NAME; NULL: the only one, -ENOTUNIQ if there are several. -ENOENT: no such disk. Blocks. */
 int udf_disk_open(struct udf *udf, const char *name, struct udf_disk **disk);

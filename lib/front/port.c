@@ -303,6 +303,32 @@ int udf_reset(struct udf *udf)
 	return udf_driver_control(udf->driver, HOST_CMD_RESET, NULL, NULL, 0, COMMAND_TIMEOUT_MS);
 }
 
+static int logged(int ret, const struct udf_error *err)
+{
+	if (ret)
+		udf_log_error("%s", err->text);
+	return ret;
+}
+
+int udf_load(struct udf *udf, const char *module, const char *params)
+{
+	struct udf_error err = UDF_ERROR_INIT;
+
+	return logged(udf_driver_load(udf->driver, module, params, &err), &err);
+}
+
+int udf_unload(struct udf *udf, const char *module)
+{
+	struct udf_error err = UDF_ERROR_INIT;
+
+	return logged(udf_driver_unload(udf->driver, module, &err), &err);
+}
+
+void udf_wake(struct udf *udf)
+{
+	udf_host_touch();
+}
+
 unsigned int udf_cpus(const struct udf *udf)
 {
 	return udf->cpus;
