@@ -51,11 +51,13 @@ int udf_elf_check_info(struct udf_elf *elf, struct udf_error *err)
 const char *udf_elf_modinfo_next(const struct udf_elf *elf, const char *tag, const char *prev)
 {
 	const Elf64_Shdr *sh = &elf->sec[elf->modinfo].hdr;
-	const char *s = (const char *)elf->data + sh->sh_offset, *end = s + sh->sh_size;
+	const char *s, *end;
 	size_t len = strlen(tag);
 
 	if (!elf->modinfo)
 		return NULL;
+	s = (const char *)elf->data + sh->sh_offset;
+	end = s + sh->sh_size;
 	if (prev)
 		s = prev + strlen(prev) + 1;
 	for (; s < end; s += strlen(s) + 1)
