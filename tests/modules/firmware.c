@@ -66,7 +66,7 @@ static void contents_arrive(void)
 		release_firmware(fw);
 	}
 	reinit_completion(&loaded);
-	if (udf_check(!request_firmware_nowait(THIS_MODULE, false, "udf-test.bin", device, GFP_KERNEL, NULL, note_loaded)))
+	if (udf_check(!request_firmware_nowait(THIS_MODULE, FW_ACTION_UEVENT, "udf-test.bin", device, GFP_KERNEL, NULL, note_loaded)))
 		udf_check(wait_for_completion_timeout(&loaded, UDF_PATIENCE));
 	root_device_unregister(device);
 }

@@ -14,8 +14,11 @@ static bool full_preemption;
 module_param(full_preemption, bool, 0444);
 MODULE_PARM_DESC(full_preemption, "a thread that never yields must be preempted (a stock kernel may be voluntary)");
 
+static atomic_t started;
+
 static int wait_for_stop(void *result)
 {
+	atomic_inc(&started);
 	set_current_state(TASK_INTERRUPTIBLE);
 	while (!kthread_should_stop()) {
 		schedule();
@@ -30,6 +33,7 @@ static void stop_returns_the_result(void)
 	struct task_struct *t = kthread_run(wait_for_stop, (void *)42l, "udf_stop");
 
 	udf_require(!IS_ERR(t));
+	udf_check(udf_eventually(atomic_read(&started) == 1));
 	udf_check(kthread_stop(t) == 42);
 }
 

@@ -186,7 +186,7 @@ static void vmalloc_maps_pages(void)
 	char *p = vmalloc(size), *z;
 
 	udf_require(p);
-	udf_check(is_vmalloc_addr(p) && !is_vmalloc_addr(&size));
+	udf_check(is_vmalloc_addr(p) && !is_vmalloc_addr(page_address(vmalloc_to_page(p))));
 	fill(p, size);
 	for (i = 0; i < size; i += PAGE_SIZE) {
 		struct page *page = vmalloc_to_page(p + i);

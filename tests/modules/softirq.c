@@ -112,7 +112,7 @@ static void tasklet_never_overlaps_itself(void)
 	tasklet_setup(&c.tasklet, count_run);
 	for (i = 0; i < 2; i++)
 		t[i] = kthread_run(schedule_tasklet, &c, "udf_tasklet/%d", i);
-	udf_check(udf_eventually(atomic_read(&c.runs) > 500));
+	udf_check(udf_eventually(atomic_read(&c.runs) > 50));
 	for (i = 0; i < 2; i++)
 		if (udf_check(!IS_ERR(t[i])))
 			kthread_stop(t[i]);

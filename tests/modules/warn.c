@@ -16,7 +16,7 @@ static noinline bool warn_once(void)
 
 static void warning_has_a_value(void)
 {
-	int number = 7;
+	volatile int number = 7;	/* tested at run time */
 
 	udf_check(WARN_ON(number == 7));
 	udf_check(!WARN_ON(number != 7));
