@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define UDF_FILE_MAGIC		"UDFimage"
-#define UDF_FILE_FORMAT		1		/* raise it when anything in this file, or what preparation does, changes */
+#define UDF_FILE_FORMAT		2		/* raise it when anything in this file, or what preparation does, changes */
 #define UDF_FILE_SUFFIX		".udfimg"
 #define UDF_FILE_SEGMENTS	24
 #define UDF_FILE_PATH		512

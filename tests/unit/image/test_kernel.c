@@ -205,7 +205,7 @@ static void test_damaged(void **state)
 	expect_error(&opts, spoil_address, "not linked at");
 	expect_error(&opts, spoil_memsz, "does not fit");
 	expect_error(&opts, spoil_percpu, "per-CPU segment");
-	expect_error(&opts, spoil_relocs_missing, "damaged");
+	expect_error(&opts, spoil_relocs_missing, "relocations");
 	expect_error(&opts, spoil_relocs_gone, "the-file");
 	expect_error(&opts, spoil_tokens, "symbol table");
 	opts.kallsyms = FAKE_KALLSYMS_NONE;
