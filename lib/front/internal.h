@@ -152,6 +152,8 @@ void udf_host_touch(void);
 /* port.c */
 /* Perform C in the kernel world; sets its results. Waits. Returns 0 or a negative errno. */
 int udf_command(struct udf *udf, struct host_front_command *c);
+/* A thread that takes none of the application's signals. Returns 0 or a negative errno. */
+int udf_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
 
 /* disk.c */
 /* Bring what DISK caches up to date if the table has changed. */

@@ -69,7 +69,7 @@ int udf_modules_start(struct udf_modules *m, struct udf_driver *driver)
 	int err;
 
 	m->driver = driver;
-	err = -pthread_create(&m->thread, NULL, run, m);
+	err = udf_thread_start(&m->thread, run, m);
 	m->has_thread = !err;
 	return err;
 }

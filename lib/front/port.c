@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A port with its driver: open, close, loss, memory. Host world. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,18 @@ int udf_command(struct udf *udf, struct host_front_command *c)
 	*c = copy->c;
 	free(copy);
 	return ret;
+}
+
+int udf_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(thread, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -err;
 }
 
 /* ---- memory ---- */

@@ -73,7 +73,7 @@ static int queue_attach(struct udf_queue *q)
 
 static int queue_start_thread(struct udf_queue *q)
 {
-	int err = -pthread_create(&q->thread, NULL, queue_thread, q);
+	int err = udf_thread_start(&q->thread, queue_thread, q);
 
 	q->has_thread = !err;
 	return err;

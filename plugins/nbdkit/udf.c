@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nbdkit plugin: a disk of a port, driven by the stock Linux driver in nbdkit's own process, for every NBD client. Host world.
+ *
+ *	nbdkit -f -U disk.sock ./build/nbdkit-udf-plugin.so device=qemu:MODEL,serial=a drive=disk.img
+ *
+ * Each connection has a queue to a vCPU of its own, connections in turn; its requests run in parallel.
+ */
+#define NBDKIT_API_VERSION 2
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <nbdkit-plugin.h>
+
+#include "udf/udf.h"
+
+#define QUEUE_DEPTH 128
+
+static struct udf_options *options;
+static char *disk_name;
+static int timeout_s = 10;
+static bool has_device;
+
+static struct udf *port;
+static struct udf_disk *disk;
+
+struct connection {
+	struct udf_queue *queue;
+	struct udf_disk_info info;
+};
+
+/* ---- configuration ---- */
+
+static void udf_plugin_log(void *arg, int level, const char *text)
+{
+	if (level <= 3)
+		nbdkit_error("%s", text);
+	else
+		nbdkit_debug("%s", text);
+}
+
+static int udf_plugin_config(const char *key, const char *value)
+{
+	if (!options)
+		options = udf_options_new();
+	if (!options) {
+		nbdkit_error("no memory");
+		return -1;
+	}
+	if (!strcmp(key, "disk")) {
+		free(disk_name);
+		disk_name = strdup(value);
+		return disk_name ? 0 : -1;
+	}
+	if (!strcmp(key, "timeout"))
+		return nbdkit_parse_int(key, value, &timeout_s);
+	if (!strcmp(key, "device"))
+		has_device = true;
+	if (udf_options_set(options, key, value)) {
+		nbdkit_error("%s", udf_options_error(options));
+		return -1;
+	}
+	return 0;
+}
+
+static int udf_plugin_config_complete(void)
+{
+	if (has_device)
+		return 0;
+	nbdkit_error("device=SPEC is missing, as in device=qemu:MODEL,KEY=VALUE");
+	return -1;
+}
+
+#define udf_plugin_config_help \
+	"device=SPEC          (required) the port, as in qemu:MODEL,KEY=VALUE,...\n" \
+	"disk=NAME            which disk, if the driver offers several\n" \
+	"backend=ARGS         for QEMU, repeatable: one further argument; ARGS that begin\n" \
+	"                     with '-' are divided at blanks\n" \
+	"drive=FILE[,format=FORMAT]  for QEMU: a disk image to back the device\n" \
+	"size=SIZE            for QEMU: back it with SIZE bytes that keep nothing\n" \
+	"function=N           which function of a multi-port card\n" \
+	"module=NAME          the driver (default: found by the device's modalias)\n" \
+	"param=NAME=VALUE     repeatable: a module parameter\n" \
+	"cpus=N               vCPUs, 1 to 8\n" \
+	"memory=MIB           the driver's memory\n" \
+	"release=RELEASE, image=FILE  the kernel to use\n" \
+	"timeout=SECONDS      how long to wait for the disk (default 10)\n" \
+	"close-timeout=SECONDS  how long to wait for requests at the end (default 30)"
+
+/* ---- the port ---- */
+
+static int open_disk(void)
+{
+	int err = udf_wait_disks(port, 1, timeout_s * 1000);
+
+	/* A disk that is named may not be the first to come. */
+	while (err >= 0 && (err = udf_disk_open(port, disk_name, &disk)) == -ENOENT) {
+		int n = udf_disks(port, NULL, 0);
+
+		err = n < 0 ? n : udf_wait_disks(port, n + 1, timeout_s * 1000);
+	}
+	if (!err)
+		return 0;
+	if (err == -ENOTUNIQ)
+		nbdkit_error("the driver offers several disks: disk=NAME says which");
+	else
+		nbdkit_error("disk %s: %s", disk_name ? disk_name : "", err == -ETIMEDOUT ? "the driver does not offer it" : strerror(-err));
+	return -1;
+}
+
+static void close_port(void)
+{
+	udf_close(port);	/* its disk with it */
+	port = NULL;
+	disk = NULL;
+}
+
+/* The driver has threads: it starts when nbdkit no longer forks. */
+static int udf_plugin_after_fork(void)
+{
+	int err;
+
+	udf_options_log(options, udf_plugin_log, NULL);
+	err = udf_open(options, &port);
+	if (err) {
+		nbdkit_error("%s", *udf_options_error(options) ? udf_options_error(options) : strerror(-err));
+		return -1;
+	}
+	if (open_disk()) {
+		close_port();
+		return -1;
+	}
+	return 0;
+}
+
+static void udf_plugin_cleanup(void)
+{
+	close_port();
+}
+
+static void udf_plugin_unload(void)
+{
+	close_port();	/* when nbdkit ends without serving */
+	udf_options_free(options);
+	free(disk_name);
+}
+
+/* ---- connections ---- */
+
+static void *udf_plugin_open(int readonly)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+	int err;
+
+	if (!c) {
+		nbdkit_error("no memory");
+		return NULL;
+	}
+	err = udf_disk_info(disk, &c->info);
+	if (!err)
+		err = udf_queue_open(port, -1, QUEUE_DEPTH, 0, &c->queue);
+	if (err) {
+		nbdkit_error("%s", udf_lost(port) ? udf_lost(port) : strerror(-err));
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static void udf_plugin_close(void *handle)
+{
+	struct connection *c = handle;
+
+	udf_queue_close(c->queue);
+	free(c);
+}
+
+static int64_t udf_plugin_get_size(void *handle)
+{
+	return ((struct connection *)handle)->info.size;
+}
+
+static int udf_plugin_block_size(void *handle, uint32_t *minimum, uint32_t *preferred, uint32_t *maximum)
+{
+	const struct udf_disk_info *d = &((struct connection *)handle)->info;
+
+	*minimum = d->logical_block;
+	*preferred = d->physical_block > 4096 ? d->physical_block : 4096;
+	if (d->io_opt > *preferred && !(d->io_opt & (d->io_opt - 1)) && d->io_opt <= 32u << 20)
+		*preferred = d->io_opt;
+	*maximum = 64u << 20;	/* the most that nbdkit takes; longer than the driver's limit is divided here */
+	return 0;
+}
+
+static int udf_plugin_can_write(void *handle)
+{
+	return !(((struct connection *)handle)->info.flags & UDF_DISK_READ_ONLY);
+}
+
+static int udf_plugin_can_trim(void *handle)
+{
+	return ((struct connection *)handle)->info.max_discard > 0;
+}
+
+static int udf_plugin_can_fast_zero(void *handle)
+{
+	return ((struct connection *)handle)->info.max_write_zeroes > 0;
+}
+
+static int udf_plugin_is_rotational(void *handle)
+{
+	return !!(((struct connection *)handle)->info.flags & UDF_DISK_ROTATIONAL);
+}
+
+static int udf_plugin_yes(void *handle)
+{
+	return 1;
+}
+
+static int udf_plugin_can_fua(void *handle)
+{
+	return NBDKIT_FUA_NATIVE;
+}
+
+/* ---- requests ---- */
+
+/* The NBD protocol knows few errors; the rest are its EIO. */
+static int finish(int err)
+{
+	if (!err)
+		return 0;
+	switch (-err) {
+	case ENODEV:
+	case ESHUTDOWN:
+		nbdkit_set_error(ESHUTDOWN);
+		break;
+	case EINVAL:
+	case ENOMEM:
+	case ENOSPC:
+	case EOPNOTSUPP:
+		nbdkit_set_error(-err);
+		break;
+	case EROFS:
+		nbdkit_set_error(EPERM);
+		break;
+	default:
+		nbdkit_set_error(EIO);
+	}
+	nbdkit_debug("request failed: %s", strerror(-err));
+	return -1;
+}
+
+static int udf_plugin_pread(void *handle, void *buf, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	return finish(udf_pread(((struct connection *)handle)->queue, disk, buf, count, offset));
+}
+
+static int udf_plugin_pwrite(void *handle, const void *buf, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	unsigned int fua = flags & NBDKIT_FLAG_FUA ? UDF_FUA : 0;
+
+	return finish(udf_pwrite(((struct connection *)handle)->queue, disk, buf, count, offset, fua));
+}
+
+static int udf_plugin_flush(void *handle, uint32_t flags)
+{
+	return finish(udf_pflush(((struct connection *)handle)->queue, disk));
+}
+
+static int udf_plugin_trim(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	struct udf_queue *q = ((struct connection *)handle)->queue;
+	int err = udf_pdiscard(q, disk, offset, count);
+
+	if (!err && flags & NBDKIT_FLAG_FUA)
+		err = udf_pflush(q, disk);
+	return finish(err);
+}
+
+static int udf_plugin_zero(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	unsigned int f = 0;
+
+	if (flags & NBDKIT_FLAG_FUA)
+		f |= UDF_FUA;
+	if (!(flags & NBDKIT_FLAG_MAY_TRIM))
+		f |= UDF_NO_UNMAP;
+	if (flags & NBDKIT_FLAG_FAST_ZERO)
+		f |= UDF_FAST_ONLY;
+	return finish(udf_pwrite_zeroes(((struct connection *)handle)->queue, disk, offset, count, f));
+}
+
+static struct nbdkit_plugin plugin = {
+	.name = "udf",
+	.longname = "UDF: disks of stock Linux drivers in user space",
+	.version = UDF_VERSION,
+	.description = "Runs the stock Linux driver of a port in this process and exports its disk.",
+	.config = udf_plugin_config,
+	.config_complete = udf_plugin_config_complete,
+	.config_help = udf_plugin_config_help,
+	.magic_config_key = "device",
+	.after_fork = udf_plugin_after_fork,
+	.cleanup = udf_plugin_cleanup,
+	.unload = udf_plugin_unload,
+	.open = udf_plugin_open,
+	.close = udf_plugin_close,
+	.get_size = udf_plugin_get_size,
+	.block_size = udf_plugin_block_size,
+	.can_write = udf_plugin_can_write,
+	.can_flush = udf_plugin_yes,
+	.can_fua = udf_plugin_can_fua,
+	.can_trim = udf_plugin_can_trim,
+	.can_zero = udf_plugin_yes,
+	.can_fast_zero = udf_plugin_can_fast_zero,
+	.can_multi_conn = udf_plugin_yes,
+	.is_rotational = udf_plugin_is_rotational,
+	.pread = udf_plugin_pread,
+	.pwrite = udf_plugin_pwrite,
+	.flush = udf_plugin_flush,
+	.trim = udf_plugin_trim,
+	.zero = udf_plugin_zero,
+};
+
+NBDKIT_REGISTER_PLUGIN(plugin)
