@@ -80,8 +80,10 @@ struct qemu_port {
 	unsigned int epoll_vectors;		/* eventfds that the thread listens to */
 	bool intercepted;			/* QEMU reports interrupt lines */
 	uint32_t intx_lines;			/* bit n: GSI n is asserted */
-	bool intx_masked, intx_rearm;
-	bool intx_reported;			/* thread's own */
+	unsigned int intx_news;			/* counts assertions and unmaskings: reasons to report an asserted line */
+	bool intx_masked;
+	unsigned int intx_told;			/* thread's own: INTX_NEWS at the last report */
+	bool intx_high;				/* thread's own: the level last reported */
 	uint32_t msi_masked, msi_pending;	/* plain MSI is masked here */
 
 	/* the thread */

@@ -38,10 +38,12 @@ void udf_qemu_irq_line(void *ctx, unsigned int gsi, bool level)
 
 	if (!bit)
 		return;
-	if (level)
+	if (level) {
+		__atomic_fetch_add(&q->intx_news, 1, __ATOMIC_SEQ_CST);
 		__atomic_fetch_or(&q->intx_lines, bit, __ATOMIC_SEQ_CST);
-	else
+	} else {
 		__atomic_fetch_and(&q->intx_lines, ~bit, __ATOMIC_SEQ_CST);
+	}
 	if (!__atomic_load_n(&q->intx_masked, __ATOMIC_SEQ_CST))
 		udf_qemu_thread_kick(q);
 }
@@ -60,7 +62,7 @@ static int ready_vectors(struct qemu_port *q, unsigned int count)
 		return 0;
 	ret = udf_ivshmem_grow(&q->ivshmem, count);
 	if (ret)
-		return ret;
+		return ret == -EPIPE || ret == -ECONNRESET ? -ENODEV : ret;
 	do {
 		ret = tries-- ? udf_qtest_write(&q->qtest, q->doorbell, 4, udf_ivshmem_data(count - 1)) : -EIO;
 		if (!ret)
@@ -211,7 +213,7 @@ static int mask_intx(struct qemu_port *q, bool masked)
 	__atomic_store_n(&q->intx_masked, masked, __ATOMIC_SEQ_CST);
 	if (masked)
 		return 0;
-	__atomic_store_n(&q->intx_rearm, true, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&q->intx_news, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&q->intx_lines, __ATOMIC_SEQ_CST))
 		udf_qemu_thread_kick(q);
 	return 0;

@@ -94,21 +94,21 @@ static bool line_asserted(struct qemu_port *q)
  */
 static void update_line(struct qemu_port *q)
 {
+	unsigned int news = __atomic_load_n(&q->intx_news, __ATOMIC_SEQ_CST);
+
 	if (!__atomic_load_n(&q->irq_enabled, __ATOMIC_ACQUIRE) || q->type != UDF_IRQ_INTX)
 		return;
-	if (__atomic_exchange_n(&q->intx_rearm, false, __ATOMIC_SEQ_CST))
-		q->intx_reported = false;
-	if (line_asserted(q) && !q->intx_reported && !__atomic_load_n(&q->intx_masked, __ATOMIC_SEQ_CST)) {
+	if (line_asserted(q) && q->intx_told != news && !__atomic_load_n(&q->intx_masked, __ATOMIC_SEQ_CST)) {
 		if (udf_qtest_sync(&q->qtest))
 			return;
 		if (line_asserted(q)) {
-			q->intx_reported = true;
+			q->intx_told = __atomic_load_n(&q->intx_news, __ATOMIC_SEQ_CST);
+			q->intx_high = true;
 			q->port.events->irq(q->port.ctx, 0, 1);
-			return;
 		}
 	}
-	if (!line_asserted(q) && q->intx_reported) {
-		q->intx_reported = false;
+	if (!line_asserted(q) && q->intx_high) {
+		q->intx_high = false;
 		q->port.events->irq(q->port.ctx, 0, 0);
 	}
 }

@@ -102,27 +102,32 @@ void udf_qtest_poll(struct udf_qtest *q)
 	} while (__atomic_exchange_n(&q->poll_again, false, __ATOMIC_SEQ_CST));
 }
 
-/* Wait until COUNT replies have come, or REPLY's has when it is not NULL. */
+static bool arrived(struct udf_qtest *q, uint64_t count, struct udf_qtest_reply *reply)
+{
+	return reply ? __atomic_load_n(&reply->done, __ATOMIC_ACQUIRE) : received(q) >= count;
+}
+
+/* Wait until COUNT replies have come; REPLY is the last one's if that is waited for. */
 static int wait_for(struct udf_qtest *q, uint64_t count, struct udf_qtest_reply *reply)
 {
-	while (received(q) < count && !(reply && __atomic_load_n(&reply->done, __ATOMIC_ACQUIRE))) {
+	while (!arrived(q, count, reply)) {
 		if (is_lost(q)) {
 			/* nobody may be filing into REPLY any more when the caller's stack goes */
 			udf_spin_lock(&q->rx);
 			udf_spin_unlock(&q->rx);
-			break;
+			return arrived(q, count, reply) ? 0 : -ENODEV;
 		}
 		if (!udf_spin_trylock(&q->rx)) {
 			sched_yield();
 			continue;
 		}
-		if (received(q) < count && !is_lost(q))
+		if (!arrived(q, count, reply) && !is_lost(q))
 			receive(q, 0);
 		udf_spin_unlock(&q->rx);
 		if (__atomic_exchange_n(&q->poll_again, false, __ATOMIC_SEQ_CST))
 			udf_qtest_poll(q);
 	}
-	return received(q) >= count ? 0 : -ENODEV;
+	return 0;
 }
 
 /* Keep the number of outstanding replies bounded. Called with tx held. */

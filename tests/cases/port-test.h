@@ -38,7 +38,8 @@ struct test_port {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned int irqs[TEST_VECTORS];	/* how often each vector came; INTx: assertions */
-	int level;				/* INTx: last reported */
+	bool intx;				/* count assertions only */
+	int level;				/* last reported */
 	unsigned int lost;
 	char why[600];
 	pthread_t events_from;			/* the thread that reported last */
@@ -60,8 +61,7 @@ static void test_on_irq(void *ctx, unsigned int vector, int level)
 	pthread_mutex_lock(&t->lock);
 	t->level = level;
 	t->events_from = pthread_self();
-	/* a message has no level: it is reported with 0; of a line only assertions count */
-	if (level || t->level >= 0)
+	if (level || !t->intx)
 		t->irqs[vector]++;
 	pthread_cond_broadcast(&t->changed);
 	pthread_mutex_unlock(&t->lock);
@@ -74,6 +74,7 @@ static void test_on_lost(void *ctx, const char *why)
 	pthread_mutex_lock(&t->lock);
 	t->lost++;
 	snprintf(t->why, sizeof(t->why), "%s", why);
+	printf("lost: %s\n", why);
 	pthread_cond_broadcast(&t->changed);
 	pthread_mutex_unlock(&t->lock);
 }
