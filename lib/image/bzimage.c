@@ -18,6 +18,7 @@
 #include <zstd.h>
 
 #define OFF_SETUP_SECTS		0x1f1	/* u8 */
+#define OFF_SYSSIZE		0x1f4	/* u32, protected-mode code in units of 16 bytes */
 #define OFF_MAGIC		0x202	/* "HdrS" */
 #define OFF_VERSION		0x206	/* u16 */
 #define OFF_KERNEL_VERSION	0x20e	/* u16, + 0x200: "6.1.0-x (builder) #1 ..." */
@@ -61,7 +62,7 @@ static void copy_release(struct udf_bzimage *bz, const uint8_t *data, size_t len
 
 int udf_bzimage_parse(const uint8_t *data, size_t len, bool head, const char *what, struct udf_bzimage *bz, struct udf_error *err)
 {
-	uint64_t start, size;
+	uint64_t setup, start, size, whole;
 
 	memset(bz, 0, sizeof(*bz));
 	if (len >= 20 && !memcmp(data, "\177ELF", 4)) {
@@ -78,13 +79,16 @@ int udf_bzimage_parse(const uint8_t *data, size_t len, bool head, const char *wh
 	if (udf_get16(data + OFF_VERSION) < 0x20c || !(udf_get16(data + OFF_XLOADFLAGS) & 1))
 		return udf_error_set(err, -ENOEXEC, "%s is not a 64-bit kernel: UDF needs one for x86-64", what);
 	copy_release(bz, data, len);
-	start = ((data[OFF_SETUP_SECTS] ? data[OFF_SETUP_SECTS] : 4) + 1) * SECTOR + (uint64_t)udf_get32(data + OFF_PAYLOAD);
+	setup = ((data[OFF_SETUP_SECTS] ? data[OFF_SETUP_SECTS] : 4) + 1) * SECTOR;
+	start = setup + udf_get32(data + OFF_PAYLOAD);
 	size = udf_get32(data + OFF_PAYLOAD_LEN);
 	if (head)
 		return 0;
-	if (start + size > len)
-		return udf_error_set(err, -EINVAL, "%s is truncated: it has %zu bytes, and its payload ends at %llu; %s",
-				     what, len, (unsigned long long)(start + size), repair);
+	whole = setup + 16ull * udf_get32(data + OFF_SYSSIZE);
+	if (whole < start + size)
+		whole = start + size;
+	if (whole > len)
+		return udf_error_set(err, -EINVAL, "%s is truncated: it has %zu of %llu bytes; %s", what, len, (unsigned long long)whole, repair);
 	bz->payload = data + start;
 	bz->payload_len = size;
 	return 0;

@@ -484,6 +484,8 @@ uint8_t *fake_bzimage(const uint8_t *payload, size_t payload_len, enum fake_comp
 	packed = pack(payload, payload_len, how, file + head, room);
 	v32 = (uint32_t)packed;
 	memcpy(file + 0x24c, &v32, 4);
+	v32 = (0x100 + (uint32_t)packed) / 16;
+	memcpy(file + 0x1f4, &v32, 4);
 	/* the CRC of the whole that the build puts at the end */
 	v32 = (uint32_t)crc32(0, file, (uInt)(head + packed));
 	memcpy(file + head + packed, &v32, 4);
