@@ -335,7 +335,7 @@ static int string_element(const struct udf_insn_op *op, struct udf_insn_regs *re
 		return ret;
 	case UDF_OP_INS:
 		ret = bus->in(bus->ctx, port, op->size, &in);
-		return ret ? ret : mem_write(bus, dst, op->size, in);
+		return ret ? ret : mem_write(bus, dst, op->size, in & mask_of(op->size));
 	default:
 		ret = mem_read(bus, src, op->size, &value);
 		return ret ? ret : bus->out(bus->ctx, port, op->size, (uint32_t)(value & mask_of(op->size)));
