@@ -229,6 +229,7 @@ void *elfgen_module(const struct elfgen_module *m, size_t *len)
 		memset(code + i * 5, i ? 0xe8 : 0xe9, 1);
 	text = elfgen_section(g, ".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, code, sizeof(code), 16);
 	elfgen_symbol(g, "work", STB_LOCAL, STT_FUNC, text, 0, 40);
+	elfgen_symbol(g, "a_label", STB_LOCAL, STT_NOTYPE, text, 0, 0);
 	elfgen_section(g, ".rodata", SHT_PROGBITS, SHF_ALLOC, "constant", 8, 1);
 	elfgen_section(g, ".data", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, "variable", 8, 8);
 	elfgen_section(g, ".bss", SHT_NOBITS, SHF_ALLOC | SHF_WRITE, NULL, 64, 32);

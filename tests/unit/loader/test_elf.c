@@ -434,6 +434,30 @@ static void test_modinfo_without_end(void **state)
 	expect_broken(data, len, ".modinfo");
 }
 
+/* What the null section's header says counts for nothing, even where it stands for "none". */
+static void test_garbage_in_null_section(void **state)
+{
+	struct elfgen *g = elfgen_new();
+	struct udf_elf *elf;
+	const char *name;
+	uint32_t crc;
+	Elf64_Shdr *sh;
+	Elf64_Ehdr *eh;
+	size_t len;
+
+	elfgen_section(g, ".text", SHT_PROGBITS, ALLOC_EXEC, "\xc3", 1, 16);
+	eh = elfgen_finish(g, &len);
+	sh = (void *)((char *)eh + eh->e_shoff);
+	sh->sh_offset = sh->sh_size = ~0ull;
+	assert_int_equal(udf_elf_parse(eh, len, "m", &elf, &err), 0);
+	assert_null(udf_elf_modinfo(elf, "name", 0));
+	assert_false(udf_elf_version(elf, 0, &name, &crc));
+	assert_int_equal(udf_elf_section(elf, 0)->size, 0);
+	assert_null(udf_elf_section_data(elf, 0, &len));
+	udf_elf_free(elf);
+	free(eh);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +480,7 @@ int main(void)
 		cmocka_unit_test_setup(test_unresolved, setup), cmocka_unit_test_setup(test_reloc_to_unloaded, setup),
 		cmocka_unit_test_setup(test_reloc_in_bss, setup), cmocka_unit_test_setup(test_versions, setup),
 		cmocka_unit_test_setup(test_versions_without_end, setup), cmocka_unit_test_setup(test_modinfo_without_end, setup),
+		cmocka_unit_test_setup(test_garbage_in_null_section, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
