@@ -75,8 +75,7 @@ struct qemu_port {
 
 	/* interrupts */
 	struct udf_spin irq_lock;		/* guards what irq_enable() and irq_mask() change */
-	enum udf_irq_type type;
-	unsigned int irq_enabled;		/* vectors of TYPE; 0: none */
+	uint32_t irq_live;			/* enabled type << 16 | its vectors; 0 vectors: none. See qemu_irq_live() */
 	unsigned int epoll_vectors;		/* eventfds that the thread listens to */
 	bool intercepted;			/* QEMU reports interrupt lines */
 	uint32_t intx_lines;			/* bit n: GSI n is asserted */
@@ -102,6 +101,15 @@ struct qemu_port {
 static inline struct qemu_port *to_qemu(struct udf_port *port)
 {
 	return (struct qemu_port *)port;
+}
+
+/* How many vectors are enabled, and of which type. */
+static inline unsigned int qemu_irq_live(struct qemu_port *q, enum udf_irq_type *type)
+{
+	uint32_t live = __atomic_load_n(&q->irq_live, __ATOMIC_ACQUIRE);
+
+	*type = (enum udf_irq_type)(live >> 16);
+	return live & 0xffff;
 }
 
 /* qemu-pci.c. Find the device, assign its BARs, read its capabilities. */

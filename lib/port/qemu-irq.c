@@ -144,7 +144,7 @@ static int disable(struct qemu_port *q, enum udf_irq_type type)
 
 void udf_qemu_irq_forget(struct qemu_port *q)
 {
-	__atomic_store_n(&q->irq_enabled, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&q->irq_live, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&q->intx_masked, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&q->msi_masked, ~0u, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&q->msi_pending, 0, __ATOMIC_SEQ_CST);
@@ -152,15 +152,15 @@ void udf_qemu_irq_forget(struct qemu_port *q)
 
 static int irq_enable_locked(struct qemu_port *q, enum udf_irq_type type, unsigned int count)
 {
+	enum udf_irq_type old;
 	int ret = 0;
 
-	if (q->irq_enabled && (q->type != type || !count)) {
-		ret = disable(q, q->type);
+	if (qemu_irq_live(q, &old) && (old != type || !count)) {
+		ret = disable(q, old);
 		udf_qemu_irq_forget(q);
 	}
 	if (ret || !count)
 		return ret;
-	q->type = type;
 	if (type == UDF_IRQ_INTX) {
 		ret = enable_intx(q);
 	} else {
@@ -171,7 +171,7 @@ static int irq_enable_locked(struct qemu_port *q, enum udf_irq_type type, unsign
 	if (!ret)
 		ret = udf_qtest_sync(&q->qtest);
 	if (!ret)
-		__atomic_store_n(&q->irq_enabled, count, __ATOMIC_RELEASE);
+		__atomic_store_n(&q->irq_live, (uint32_t)type << 16 | count, __ATOMIC_RELEASE);
 	return ret;
 }
 
@@ -222,10 +222,11 @@ static int mask_intx(struct qemu_port *q, bool masked)
 int udf_qemu_irq_mask(struct udf_port *port, unsigned int vector, bool masked)
 {
 	struct qemu_port *q = to_qemu(port);
+	enum udf_irq_type type;
 
-	if (vector >= __atomic_load_n(&q->irq_enabled, __ATOMIC_ACQUIRE))
+	if (vector >= qemu_irq_live(q, &type))
 		return -EINVAL;
-	switch (q->type) {
+	switch (type) {
 	case UDF_IRQ_MSIX:
 		return mask_msix(q, vector, masked);
 	case UDF_IRQ_MSI:

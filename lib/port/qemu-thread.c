@@ -61,10 +61,11 @@ void udf_qemu_thread_kick(struct qemu_port *q)
 static void on_vector(struct qemu_port *q, unsigned int vector)
 {
 	uint32_t bit = vector < 32 ? 1u << vector : 0;
+	enum udf_irq_type type;
 
-	if (vector >= __atomic_load_n(&q->irq_enabled, __ATOMIC_ACQUIRE) || q->type == UDF_IRQ_INTX)
+	if (vector >= qemu_irq_live(q, &type) || type == UDF_IRQ_INTX)
 		return;
-	if (q->type == UDF_IRQ_MSI) {
+	if (type == UDF_IRQ_MSI) {
 		__atomic_fetch_or(&q->msi_pending, bit, __ATOMIC_SEQ_CST);
 		if (__atomic_load_n(&q->msi_masked, __ATOMIC_SEQ_CST) & bit)
 			return;
@@ -95,8 +96,9 @@ static bool line_asserted(struct qemu_port *q)
 static void update_line(struct qemu_port *q)
 {
 	unsigned int news = __atomic_load_n(&q->intx_news, __ATOMIC_SEQ_CST);
+	enum udf_irq_type type;
 
-	if (!__atomic_load_n(&q->irq_enabled, __ATOMIC_ACQUIRE) || q->type != UDF_IRQ_INTX)
+	if (!qemu_irq_live(q, &type) || type != UDF_IRQ_INTX)
 		return;
 	if (line_asserted(q) && q->intx_told != news && !__atomic_load_n(&q->intx_masked, __ATOMIC_SEQ_CST)) {
 		if (udf_qtest_sync(&q->qtest))
@@ -115,14 +117,15 @@ static void update_line(struct qemu_port *q)
 
 static void on_kick(struct qemu_port *q)
 {
+	enum udf_irq_type type;
 	eventfd_t n;
 
 	eventfd_read(q->kick, &n);
-	if (!__atomic_load_n(&q->irq_enabled, __ATOMIC_ACQUIRE))
+	if (!qemu_irq_live(q, &type))
 		return;
-	if (q->type == UDF_IRQ_MSI)
+	if (type == UDF_IRQ_MSI)
 		fire_pending(q);
-	else if (q->type == UDF_IRQ_INTX)
+	else if (type == UDF_IRQ_INTX)
 		update_line(q);
 }
 

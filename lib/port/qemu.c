@@ -236,13 +236,14 @@ free:
 static void qemu_close(struct udf_port *port)
 {
 	struct qemu_port *q = to_qemu(port);
+	enum udf_irq_type type;
 
 	pthread_mutex_lock(&q->state_lock);
 	q->opened = false;
 	pthread_mutex_unlock(&q->state_lock);
 	udf_qemu_config_write(port, PCI_COMMAND, 2, PCI_COMMAND_INTX_DISABLE);
-	if (q->irq_enabled)
-		udf_qemu_irq_enable(port, q->type, 0);
+	if (qemu_irq_live(q, &type))
+		udf_qemu_irq_enable(port, type, 0);
 	udf_qtest_sync(&q->qtest);
 	udf_qemu_thread_stop(q);
 	free_port(q);
@@ -272,7 +273,15 @@ int udf_port_qemu_monitor(struct udf_port *port, const char *command, char *repl
 
 int udf_port_qemu_pid(struct udf_port *port)
 {
-	return port->ops == &ops ? to_qemu(port)->proc.pid : -EINVAL;
+	struct qemu_port *q = to_qemu(port);
+	int pid;
+
+	if (port->ops != &ops)
+		return -EINVAL;
+	pthread_mutex_lock(&q->state_lock);
+	pid = q->proc.pid;
+	pthread_mutex_unlock(&q->state_lock);
+	return pid;
 }
 
 static const struct udf_port_ops ops = {

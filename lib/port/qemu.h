@@ -26,7 +26,7 @@ int udf_qemu_open(const struct udf_port_config *config, const char *spec, const 
  */
 int udf_port_qemu_monitor(struct udf_port *port, const char *command, char *reply, size_t len);
 
-/* Process id of the port's QEMU, for tests; -EINVAL when PORT is not QEMU's. */
+/* Process id of the port's QEMU, for tests; 0 when it has ended, -EINVAL when PORT is not QEMU's. */
 int udf_port_qemu_pid(struct udf_port *port);
 
 #endif

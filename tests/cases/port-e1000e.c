@@ -71,14 +71,14 @@ static void test_msi(void)
 	}
 	let_throttling_end();
 	CHECK_EQ(ops->irq_enable(t.port, UDF_IRQ_MSI, 0), 0);
-	memset(t.irqs, 0, sizeof(t.irqs));
+	test_count_from_zero(&t, false);
 }
 
 static void test_intx(void)
 {
 	const struct udf_port_ops *ops = t.port->ops;
 
-	t.intx = true;
+	test_count_from_zero(&t, true);
 	CHECK_EQ(ops->irq_enable(t.port, UDF_IRQ_INTX, 1), 0);
 	CHECK_EQ(ops->irq_mask(t.port, 0, false), 0);
 	for (unsigned int i = 1; i <= 200; i++) {
@@ -88,8 +88,7 @@ static void test_intx(void)
 	}
 	let_throttling_end();
 	CHECK_EQ(ops->irq_enable(t.port, UDF_IRQ_INTX, 0), 0);
-	t.intx = false;
-	memset(t.irqs, 0, sizeof(t.irqs));
+	test_count_from_zero(&t, false);
 }
 
 static void test_msix(void)
@@ -110,7 +109,7 @@ static void test_msix(void)
 	CHECK_EQ(test_count(&t, &t.irqs[0]) + test_count(&t, &t.irqs[2]), 0);
 	let_throttling_end();
 	CHECK_EQ(ops->irq_enable(t.port, UDF_IRQ_MSIX, 0), 0);
-	memset(t.irqs, 0, sizeof(t.irqs));
+	test_count_from_zero(&t, false);
 }
 
 /* This function offers no reset; what the transport does instead must clear its registers and keep memory and BARs. */

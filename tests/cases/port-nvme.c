@@ -73,7 +73,7 @@ static void test_intx(void)
 {
 	const struct udf_port_ops *ops = t.port->ops;
 
-	t.intx = true;
+	test_count_from_zero(&t, true);
 	CHECK_EQ(ops->irq_enable(t.port, UDF_IRQ_INTX, 1), 0);
 	CHECK_EQ(ops->irq_mask(t.port, 0, false), 0);
 	for (unsigned int i = 1; i <= 50; i++) {
@@ -102,9 +102,11 @@ static void test_intx(void)
 	ops->irq_mask(t.port, 0, false);
 	CHECK(test_wait(&t, &t.irqs[0], 53));
 	consume();
-	CHECK(!pthread_equal(t.events_from, pthread_self()));
 	CHECK_EQ(ops->irq_enable(t.port, UDF_IRQ_INTX, 0), 0);
-	t.intx = false;
+	pthread_mutex_lock(&t.lock);
+	CHECK(!pthread_equal(t.events_from, pthread_self()));
+	pthread_mutex_unlock(&t.lock);
+	test_count_from_zero(&t, false);
 }
 
 static void test_msix(void)
@@ -120,7 +122,7 @@ static void test_msix(void)
 	CHECK_EQ(ops->irq_enable(t.port, UDF_IRQ_MSIX, 65), 0);
 	CHECK_EQ(ops->irq_mask(t.port, 65, false), -EINVAL);
 	controller_start();
-	memset(t.irqs, 0, sizeof(t.irqs));
+	test_count_from_zero(&t, false);
 	CHECK_EQ(ops->irq_mask(t.port, 0, false), 0);
 	start = test_now();
 	for (unsigned int i = 1; i <= 200; i++) {

@@ -106,6 +106,15 @@ static inline unsigned int test_count(struct test_port *t, const unsigned int *c
 	return n;
 }
 
+/* Start counting from 0; with INTX only assertions count. */
+static inline void test_count_from_zero(struct test_port *t, bool intx)
+{
+	pthread_mutex_lock(&t->lock);
+	t->intx = intx;
+	memset(t->irqs, 0, sizeof(t->irqs));
+	pthread_mutex_unlock(&t->lock);
+}
+
 static inline int test_open_error(struct test_port *t, const char *spec, const char *const *backends, struct udf_error *err)
 {
 	struct udf_port_config config = { .spec = spec, .backends = backends };
