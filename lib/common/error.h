@@ -12,7 +12,7 @@
 
 struct udf_error {
 	int code;		/* negative errno, 0 while there is no error */
-	char text[600];		/* one line without a newline, names the thing and the way out */
+	char text[2000];	/* one line without a newline, names the thing and the way out */
 };
 
 #define UDF_ERROR_INIT { .code = 0, .text = "" }

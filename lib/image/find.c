@@ -64,14 +64,14 @@ static bool nth_root(unsigned int n, char *path, size_t len)
 	return false;
 }
 
-/* The vmlinuz of RELEASE below ROOT, if it is there. */
+/* The vmlinuz of RELEASE below ROOT, if it is there. It need not be readable: an error that says so is better than "not found". */
 static bool vmlinuz_of(const char *root, const char *release, char *path, size_t len)
 {
 	snprintf(path, len, "%s/boot/vmlinuz-%s", strcmp(root, "/") ? root : "", release);
-	if (!access(path, R_OK))
+	if (!access(path, F_OK))
 		return true;
 	snprintf(path, len, "%s/lib/modules/%s/vmlinuz", strcmp(root, "/") ? root : "", release);
-	return !access(path, R_OK);
+	return !access(path, F_OK);
 }
 
 /* Take the newest release of the series that a directory of ROOT names, behind PREFIX, into BEST. */

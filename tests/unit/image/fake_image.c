@@ -395,6 +395,10 @@ uint8_t *fake_vmlinux(const struct fake_options *opts, size_t *len)
 	make_kallsyms(b, opts);
 	if (opts->bad_reloc)
 		reloc(b, 0, FAKE_SPAN - 2);
+	if (opts->bad_value) {
+		put64(b, FAKE_DATA + 0x18, 0x123456789abcdef);
+		reloc(b, 2, FAKE_DATA + 0x18);
+	}
 	memcpy(file + FILE_START, b->img, FILE_END);
 	write_headers(file, FILE_START + FILE_END);
 	end = write_sections(file, FILE_START + FILE_END);

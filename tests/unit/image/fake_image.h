@@ -44,7 +44,7 @@ enum fake_kallsyms { FAKE_KALLSYMS_61, FAKE_KALLSYMS_61_SEQUENCE, FAKE_KALLSYMS_
 struct fake_options {
 	enum fake_kallsyms kallsyms;
 	const char *release;		/* NULL: FAKE_RELEASE */
-	int no_vermagic, no_build_id, bad_reloc, bad_crcs, many_symbols;
+	int no_vermagic, no_build_id, bad_reloc, bad_value, bad_crcs, many_symbols;
 };
 
 /* The payload: ELF and relocation tables. For the caller to free(). */

@@ -216,6 +216,8 @@ static void test_damaged(void **state)
 	expect_error(&opts, NULL, "build id");
 	opts = (struct fake_options){ .bad_reloc = 1 };
 	expect_error(&opts, NULL, "lies outside of the image");
+	opts = (struct fake_options){ .bad_value = 1 };
+	expect_error(&opts, NULL, "holds no address of the image");
 	opts = (struct fake_options){ .bad_crcs = 1 };
 	expect_error(&opts, NULL, "exported symbols");
 }

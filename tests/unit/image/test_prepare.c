@@ -15,6 +15,7 @@
 #include "image/fake_image.h"
 #include "image/fake_kapi.h"
 #include "image/image.h"
+#include "image/kapi.h"
 #include "layout.h"
 
 #define SLOT(fn) SLOT_##fn,
@@ -304,6 +305,30 @@ static void test_bad_imports(void **state)
 	expect_error(*state, &percpu, says_percpu);
 }
 
+/* A list too long for one error ends with how many more there are. */
+static void test_long_list(void **state)
+{
+	struct udf_name_list list = { 0 };
+	struct udf_error err = UDF_ERROR_INIT;
+	unsigned int i, named = 1, more = 0;
+	char name[64];
+	const char *p;
+
+	for (i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "some_missing_function_%u", i);
+		udf_name_list_add(&list, name, NULL);
+	}
+	assert_int_equal(udf_name_list_error(&list, -ENOENT, &err, "%s lacks:", "it"), -ENOENT);
+	assert_int_equal(strncmp(err.text, "it lacks: some_missing_function_0, ", 35), 0);
+	for (p = err.text; (p = strchr(p, ',')); p++)
+		named++;
+	p = strstr(err.text, " and ");
+	assert_non_null(p);
+	assert_int_equal(sscanf(p, " and %u more", &more), 1);
+	assert_int_equal(named + more, 200);
+	assert_true(named > 50);
+}
+
 static void test_broken_kapi(void **state)
 {
 	struct world *w = *state;
@@ -340,6 +365,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hooks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_hooks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_imports, setup, teardown),
+		cmocka_unit_test(test_long_list),
 		cmocka_unit_test_setup_teardown(test_broken_kapi, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_release, setup, teardown),
 	};
