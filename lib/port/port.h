@@ -4,7 +4,7 @@
  *
  *   kapi (PCI core, ioremap, IRQ chip)
  *      |  lib/host/linux/{pci,mmio,irq}.c
- *   virtual PCI function: config.c (virtual BARs, MSI capability), msix.c (virtual MSI-X table), mmio.c (traps)
+ *   virtual PCI function: vpci.h (BARs, MSI, MSI-X), insn.h (accesses that trap)
  *      |  struct udf_port_ops
  *   qemu.c (a QEMU process, over qtest)      udf_port.c (the kernel module), later: vfio
  *
@@ -43,7 +43,7 @@ struct udf_dma_range {
 
 struct udf_port;
 
-/* What a transport tells its owner; called from the transport's own thread, never from a vCPU. */
+/* What a transport tells its owner; called from the transport's own thread, never from a vCPU. They must not close the port. */
 struct udf_port_events {
 	/* Interrupt VECTOR of the enabled type arrived (edge). For INTx: vector 0, LEVEL says the line's new level. */
 	void (*irq)(void *ctx, unsigned int vector, int level);
