@@ -40,7 +40,7 @@ check() {		# WHICH-CHECK, sources on stdin
 	local file header name count=0
 	while read -r file header; do
 		name=${header:1:-1}
-		"$1" "$file" "$header" "$name" "$(dirname "$file")"
+		"$1" "$file" "$header" "$name" "${file%/*}"
 		count=$((count + 1))
 	done < <(includes)
 	echo "$1: $count includes"
