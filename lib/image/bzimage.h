@@ -9,6 +9,7 @@
 #include "image/bytes.h"
 
 #define UDF_VMLINUX_MAX (512u << 20)	/* bytes that an image may unpack to: eight times what 6.1 needs */
+#define UDF_BZIMAGE_HEAD (66u << 10)	/* bytes at the start that hold the release: its offset has 16 bits */
 #define UDF_RELEASE_MAX 65		/* __NEW_UTS_LEN and its NUL */
 
 struct udf_bzimage {

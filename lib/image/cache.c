@@ -22,7 +22,7 @@
 
 #define TEMP_PREFIX	".tmp-"
 #define LOCK_NAME	".lock"
-#define SAMPLE		16384		/* bytes of vmlinuz looked at, at its start and at its end */
+#define TAIL		16384		/* bytes looked at at the end of vmlinuz */
 #define KAPI_MAX	(256ull << 20)
 #define SYSTEM_CACHE	"/var/cache/udf"
 
@@ -78,7 +78,7 @@ static void note_stat(struct udf_file_source *s, const struct stat *st)
 int udf_want_source(struct udf_want *want, uint8_t *head, size_t len, struct udf_error *err)
 {
 	int fd = open(want->vmlinuz_path, O_RDONLY | O_CLOEXEC);
-	uint8_t buf[SAMPLE];
+	uint8_t tail[TAIL];
 	struct stat st;
 	ssize_t n = -1;
 
@@ -89,18 +89,16 @@ int udf_want_source(struct udf_want *want, uint8_t *head, size_t len, struct udf
 		goto fail;
 	}
 	want->vmlinuz.size = (uint64_t)st.st_size;
-	n = pread(fd, buf, sizeof(buf), st.st_size > SAMPLE ? st.st_size - SAMPLE : 0);
+	n = pread(fd, tail, sizeof(tail), st.st_size > TAIL ? st.st_size - TAIL : 0);
 	if (n < 0)
 		goto fail;
-	want->vmlinuz.tail_crc = (uint32_t)crc32(0, buf, (uInt)n);
-	n = pread(fd, buf, sizeof(buf), 0);
+	want->vmlinuz.tail_crc = (uint32_t)crc32(0, tail, (uInt)n);
+	n = pread(fd, head, len, 0);
 	if (n < 0)
 		goto fail;
-	want->vmlinuz.head_crc = (uint32_t)crc32(0, buf, (uInt)n);
+	want->vmlinuz.head_crc = (uint32_t)crc32(0, head, (uInt)n);
 	close(fd);
-	len = (size_t)n < len ? (size_t)n : len;
-	memcpy(head, buf, len);
-	return (int)len;
+	return (int)n;
 fail:
 	n = -errno;
 	if (fd >= 0)

@@ -20,7 +20,7 @@ struct udf_want {
 	bool hashed;
 };
 
-/* Look at the two files; HEAD of vmlinuz (as much as LEN bytes) is copied out for the caller, its length is the return value. */
+/* Look at the two files; the first LEN bytes of vmlinuz are left in HEAD, how many there are is the return value. */
 int udf_want_source(struct udf_want *want, uint8_t *head, size_t len, struct udf_error *err);
 int udf_want_kapi(struct udf_want *want, struct udf_error *err);
 /* The hash of kapi's bytes, FORMAT and contract; DATA NULL with LEN 0: without kapi. */

@@ -28,6 +28,7 @@ struct job {
 	const struct udf_image_options *opts;
 	struct udf_want want;
 	char dir[UDF_FILE_PATH];
+	uint8_t head[UDF_BZIMAGE_HEAD];
 	struct udf_kernel kernel;
 	struct udf_kapi kapi;
 	struct udf_thunks thunks;
@@ -67,7 +68,6 @@ static int find_sources(struct job *job, struct udf_error *err)
 	const struct udf_image_options *opts = job->opts;
 	struct udf_want *want = &job->want;
 	char path[PATH_MAX + 128], release[UDF_RELEASE_MAX] = "";
-	uint8_t head[16384];
 	struct udf_bzimage bz;
 	int n, ret = 0;
 
@@ -79,8 +79,8 @@ static int find_sources(struct job *job, struct udf_error *err)
 		ret = full_path(path, want->vmlinuz_path, sizeof(want->vmlinuz_path), err);
 	if (ret)
 		return ret;
-	n = udf_want_source(want, head, sizeof(head), err);
-	ret = n < 0 ? n : udf_bzimage_parse(head, (size_t)n, true, path, &bz, err);
+	n = udf_want_source(want, job->head, sizeof(job->head), err);
+	ret = n < 0 ? n : udf_bzimage_parse(job->head, (size_t)n, true, path, &bz, err);
 	if (ret)
 		return ret;
 	if (bz.release[0])

@@ -468,19 +468,20 @@ static size_t pack(const uint8_t *in, size_t len, enum fake_compression how, uin
 
 uint8_t *fake_bzimage(const uint8_t *payload, size_t payload_len, enum fake_compression how, const char *release, size_t *len)
 {
-	size_t room = payload_len + payload_len / 8 + 4096, head = (3 + 1) * 512 + 0x100, packed;
+	size_t room = payload_len + payload_len / 8 + 4096, head = FAKE_PAYLOAD, packed;
 	uint8_t *file = calloc(1, head + room + 8);
 	uint16_t v16;
 	uint32_t v32;
 
-	file[0x1f1] = 3;
+	file[0x1f1] = FAKE_PAYLOAD / 512 - 1;
 	memcpy(file + 0x1fe, "\x55\xaa", 2);
 	memcpy(file + 0x202, "HdrS", 4);
 	v16 = 0x20f;
 	memcpy(file + 0x206, &v16, 2);
-	v16 = 0x300;
+	/* as far back as in real ones */
+	v16 = FAKE_PAYLOAD - 0x100 - 0x200 - 0x100;
 	memcpy(file + 0x20e, &v16, 2);
-	snprintf((char *)file + 0x500, 200, "%s (nobody@nowhere) #1 SMP", release ? release : FAKE_RELEASE);
+	snprintf((char *)file + 0x200 + v16, 200, "%s (nobody@nowhere) #1 SMP", release ? release : FAKE_RELEASE);
 	v16 = 1;
 	memcpy(file + 0x236, &v16, 2);
 	v32 = 0x100;

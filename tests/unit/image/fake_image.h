@@ -32,6 +32,7 @@ enum {
 	FAKE_PERCPU = 0x9000,		/* the per-CPU template */
 	FAKE_BSS = 0xc000,
 };
+#define FAKE_PAYLOAD		0x5900		/* where a bzImage has it: whole sectors of setup, 0x100 bytes of code */
 #define FAKE_PERCPU_SIZE	0x1000
 #define FAKE_PERCPU_VAR		0x40	/* offset of percpu_var */
 #define FAKE_THUNK(reg)		(0x1000 + 0x10 * (reg))

@@ -308,6 +308,21 @@ static void test_disk_full(void **state)
 	prepare_good(w, path);
 }
 
+/* The release is known from the file's head: kapi is looked for before anything is unpacked. */
+static void test_no_kapi(void **state)
+{
+	struct world *w = *state;
+	struct udf_image_options opts = options(w);
+	struct udf_error err = UDF_ERROR_INIT;
+	char path[1024];
+
+	opts.kapi = NULL;
+	assert_int_equal(udf_image_prepare(&opts, false, path, sizeof(path), &err), -ENOENT);
+	assert_non_null(strstr(err.text, "no kernel-world object for kernel " FAKE_RELEASE));
+	assert_int_equal(w->prepared, 0);
+	assert_int_equal(files(w), 0);
+}
+
 static void test_unwritable(void **state)
 {
 	struct world *w = *state;
@@ -425,6 +440,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_damaged_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outdated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_kapi, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unwritable, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_leftovers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_at_once, setup, teardown),
