@@ -74,7 +74,8 @@ static void read_symvers(struct fake_kernel *fake)
 
 		if (!kind || strcmp(from, "vmlinux"))
 			continue;
-		fake->symbol = realloc(fake->symbol, (fake->nr + 1) * sizeof(*fake->symbol));
+		if (!(fake->nr % 4096))
+			fake->symbol = realloc(fake->symbol, (fake->nr + 4096) * sizeof(*fake->symbol));
 		fake->symbol[fake->nr++] = (struct fake_symbol){
 			.name = name, .exported = true,
 			.export = { .addr = addr, .crc = strtoul(crc, NULL, 16), .gpl = !!strstr(kind, "_GPL"), .namespace = namespace },
