@@ -23,9 +23,9 @@ declared=$(grep -hoE '\bhost_[a-z_]+\(' lib/host/include/*.h | tr -d '(' | sort 
 implemented=$(nm --defined-only "$UDF_BUILD/libudf.a" 2>/dev/null | sed -n 's/.* T \(host_[a-z_]*\)$/\1/p' | sort -u)
 imported=$(nm -u "$kapi" | sed -n 's/.* \(host_[a-z_]*\)$/\1/p' | sort -u)
 
-uniq -d <<<"$listed" | complain "is in UDF_CONTRACT twice"
-comm -23 <(echo "$listed") <(echo "$declared") | complain "is in UDF_CONTRACT but not declared"
-comm -23 <(echo "$listed") <(echo "$implemented") | complain "is in UDF_CONTRACT but not implemented"
-comm -23 <(echo "$imported") <(echo "$listed") | complain "is called by kapi but not in UDF_CONTRACT"
+complain "is in UDF_CONTRACT twice" < <(uniq -d <<<"$listed")
+complain "is in UDF_CONTRACT but not declared" < <(comm -23 <(echo "$listed") <(echo "$declared"))
+complain "is in UDF_CONTRACT but not implemented" < <(comm -23 <(echo "$listed") <(echo "$implemented"))
+complain "is called by kapi but not in UDF_CONTRACT" < <(comm -23 <(echo "$imported") <(echo "$listed"))
 echo "$(wc -l <<<"$listed") functions, $(wc -l <<<"$imported") of them called"
 [ "$bad" = 0 ]
