@@ -73,6 +73,9 @@ int vprintk_emit(int facility, int level, const struct dev_printk_info *dev_info
 	given = kapi_prefix(&text, &cont);
 	if (level < 0)
 		level = given >= 0 ? given : MESSAGE_LOGLEVEL_DEFAULT;
+	/* what a machine says while it boots is noise in a driver process */
+	if (level > LOGLEVEL_WARNING && system_state < SYSTEM_RUNNING)
+		level = LOGLEVEL_DEBUG;
 	kapi_line_add(text, level, cont);
 	arch_spin_unlock(&kapi_log_lock);
 	local_irq_restore(flags);

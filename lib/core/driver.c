@@ -70,7 +70,7 @@ static int udf_wait_started(struct udf_error *err)
 	until.tv_sec += START_TIMEOUT_S;
 	pthread_mutex_lock(&udf_host.lock);
 	while (!udf_host.started && !udf_host.dead && !ret)
-		ret = pthread_cond_timedwait(&udf_host.started_cond, &udf_host.lock, &until);
+		ret = pthread_cond_timedwait(&udf_host.changed, &udf_host.lock, &until);
 	pthread_mutex_unlock(&udf_host.lock);
 	if (udf_host.dead)
 		return udf_error_set(err, -ENODEV, "%s", udf_host.why);
@@ -98,7 +98,7 @@ static void udf_driver_take_down(struct udf_driver *d)
 		udf_image_unmap(h->image);
 		udf_image_close(h->image);
 	}
-	pthread_cond_destroy(&h->started_cond);
+	pthread_cond_destroy(&h->changed);
 	h->image = NULL;
 	h->loader = NULL;
 	h->port = NULL;
@@ -114,7 +114,7 @@ static void udf_host_reset(const struct udf_driver_config *config)
 
 	memset(h, 0, sizeof(*h));
 	pthread_mutex_init(&h->lock, NULL);
-	pthread_cond_init(&h->started_cond, NULL);
+	pthread_cond_init(&h->changed, NULL);
 	h->tail = &h->head;
 	h->arena_fd = -1;
 	h->cpus = config->cpus ? config->cpus : 1;
@@ -189,7 +189,6 @@ long udf_driver_control(struct udf_driver *driver, enum host_command what, const
 		return -ENAMETOOLONG;
 	}
 	snprintf(cmd->control.arg, sizeof(cmd->control.arg), "%s", arg ? arg : "");
-	pthread_cond_init(&cmd->cond, NULL);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += timeout_ms / 1000;
 	until.tv_nsec += (timeout_ms % 1000) * 1000000l;
@@ -209,7 +208,7 @@ long udf_driver_control(struct udf_driver *driver, enum host_command what, const
 	host_cpu_pend(0, HOST_PEND_CONTROL);
 	pthread_mutex_lock(&h->lock);
 	while (!cmd->done && !h->dead && !ret)
-		ret = timeout_ms < 0 ? pthread_cond_wait(&cmd->cond, &h->lock) : pthread_cond_timedwait(&cmd->cond, &h->lock, &until);
+		ret = timeout_ms < 0 ? pthread_cond_wait(&h->changed, &h->lock) : pthread_cond_timedwait(&h->changed, &h->lock, &until);
 	result = cmd->done ? cmd->result : h->dead ? -ENODEV : -ETIMEDOUT;
 	if (cmd->done) {
 		pthread_mutex_unlock(&h->lock);

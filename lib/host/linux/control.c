@@ -38,7 +38,7 @@ void host_control_done(const struct host_control *c, long result)
 	abandoned = cmd->done;		/* its caller timed out and left it to us */
 	cmd->result = result;
 	cmd->done = true;
-	pthread_cond_broadcast(&cmd->cond);
+	pthread_cond_broadcast(&udf_host.changed);
 	pthread_mutex_unlock(&udf_host.lock);
 	if (abandoned)
 		free(cmd);
@@ -48,7 +48,7 @@ void host_started(void)
 {
 	pthread_mutex_lock(&udf_host.lock);
 	udf_host.started = true;
-	pthread_cond_broadcast(&udf_host.started_cond);
+	pthread_cond_broadcast(&udf_host.changed);
 	pthread_mutex_unlock(&udf_host.lock);
 }
 
@@ -73,22 +73,16 @@ void host_event(const char *action, const char *devpath, const char *const *env,
 void udf_host_fail(const char *why)
 {
 	struct udf_host *h = &udf_host;
-	struct udf_command *cmd;
 
-	if (atomic_exchange(&h->dead, true))
-		return;
-	snprintf(h->why, sizeof(h->why), "%s", why);
-	if (!pthread_mutex_trylock(&h->lock)) {
-		for (cmd = h->head; cmd; cmd = cmd->next) {
-			cmd->done = true;
-			cmd->result = -ENODEV;
-			pthread_cond_broadcast(&cmd->cond);
-		}
-		h->head = NULL;
-		h->tail = &h->head;
-		pthread_cond_broadcast(&h->started_cond);
+	pthread_mutex_lock(&h->lock);
+	if (h->dead) {
 		pthread_mutex_unlock(&h->lock);
+		return;
 	}
+	snprintf(h->why, sizeof(h->why), "%s", why);
+	h->dead = true;
+	pthread_cond_broadcast(&h->changed);
+	pthread_mutex_unlock(&h->lock);
 	if (h->lost)
 		h->lost(h->ctx, h->why);
 }

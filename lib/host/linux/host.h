@@ -51,7 +51,6 @@ struct udf_command {
 	struct udf_command *next;
 	bool done;
 	long result;
-	pthread_cond_t cond;
 };
 
 struct udf_host {
@@ -78,7 +77,7 @@ struct udf_host {
 	pthread_mutex_t lock;			/* commands, started */
 	struct udf_command *head, **tail;
 	bool started;
-	pthread_cond_t started_cond;
+	pthread_cond_t changed;			/* started, dead, or a command is done */
 	_Atomic bool dead;			/* kernel code stopped for good, or the port is lost */
 	char why[256];
 
