@@ -133,8 +133,8 @@ void host_kapi_get(struct host_module *mod)
 	}
 	n = udf_image_text(udf_host.image, &text);
 	for (i = 0; i < n; i++)
-		if (text[i].start == UDF_KAPI_BASE)
-			mod->core_text.size = text[i].end - text[i].start;
+		if (text[i].start >= UDF_KAPI_BASE && text[i].end <= UDF_KAPI_END && text[i].end - UDF_KAPI_BASE > mod->core_text.size)
+			mod->core_text.size = text[i].end - UDF_KAPI_BASE;
 	mod->core = (struct host_section){ .addr = UDF_KAPI_BASE, .size = UDF_KAPI_END - UDF_KAPI_BASE };
 	mod->core_text.addr = mod->core_ro.addr = UDF_KAPI_BASE;
 	mod->core_ro.size = mod->core_text.size;
