@@ -99,7 +99,7 @@ SECONDS := 60
 $(B)/fuzz/%.o: %.c $(FLAGS_FROM) mk/tests.mk
 	$(call say,CC.fuzz,$@)
 	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) $(filter-out -Wshadow=local,$(HOST_CFLAGS)) -fsanitize=fuzzer-no-link $(FUZZ_SANITIZE) -MMD -MP -c -o $@ $<
+	$(Q)$(FUZZ_CC) $(filter-out -Wshadow=local -Wno-format-truncation,$(HOST_CFLAGS)) -fsanitize=fuzzer-no-link $(FUZZ_SANITIZE) -MMD -MP -c -o $@ $<
 
 $(B)/fuzz/libudf.a: $(FUZZ_OBJS)
 	$(call say,AR,$@)
@@ -116,7 +116,7 @@ $(FUZZERS): $(B)/%: $(B)/fuzz/%.o $(B)/fuzz/libudf.a
 ## fuzz: run each fuzz target for SECONDS=60; FUZZ=NAME chooses one
 .PHONY: fuzz
 fuzz: $(FUZZERS)
-	$(Q)set -e; for f in $(filter %/$(or $(FUZZ),%),$(FUZZERS)); do name=$${f##*/}; \
+	$(Q)set -e; for f in $(if $(FUZZ),$(filter %/$(FUZZ),$(FUZZERS)),$(FUZZERS)); do name=$${f##*/}; \
 		mkdir -p $(B)/fuzz/$$name/corpus; \
 		if [ -x tests/fuzz/$$name.seed.sh ]; then tests/fuzz/$$name.seed.sh $(B)/fuzz/$$name/corpus; fi; \
 		echo "fuzz: $$name for $(SECONDS) s"; \
