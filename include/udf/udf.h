@@ -44,7 +44,8 @@ void udf_options_free(struct udf_options *o);
  *
  *	device		the port: "qemu:MODEL,KEY=VALUE,..."; without it no port is opened
  *	backend		for QEMU, repeatable: one further argument; a value that begins with '-' is divided at its blanks
- *	drive		for QEMU, short for a back end: "FILE" or "FILE,format=FORMAT", and the device's drive= if it has none
+ *	drive		for QEMU, short for a back end: "FILE" or "FILE,format=FORMAT". The first drive is named udf-drive0, and is the
+ *			device's if neither that nor another back end says drive=
  *	size		for QEMU, short for a back end: a disk of so many bytes (K, M, G, T) that holds nothing and reads as zeroes
  *	function	which function of a multi-port card, from 0
  *	cpus		vCPUs, 1 to 8; default 1

@@ -53,8 +53,9 @@ struct udf_modules *udf_modules_new(void);
 int udf_modules_start(struct udf_modules *m, struct udf_driver *driver);
 /* An event; from a vCPU. */
 void udf_modules_event(struct udf_modules *m, const char *action, const char *const *env, unsigned int n);
-/* Let the load that is under way end, and no other begin. */
-void udf_modules_stop(struct udf_modules *m);
+/* Let the load that is under way end, and no other begin. Returns false if it has not ended after TIMEOUT_S. */
+bool udf_modules_stop(struct udf_modules *m, unsigned int timeout_s);
+/* After the driver has stopped. */
 void udf_modules_free(struct udf_modules *m);
 
 /* Load the module that O names, or else the port's, with its parameters. */

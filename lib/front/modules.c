@@ -5,9 +5,11 @@
  * The first is the port's. Its driver may then register devices of further buses (SCSI, virtio, USB), whose uevents name a
  * modalias; each is loaded once, in a thread, since an event arrives on a vCPU that the load itself needs.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/log.h"
 #include "common/strbuf.h"
@@ -111,23 +113,35 @@ void udf_modules_event(struct udf_modules *m, const char *action, const char *co
 	}
 }
 
-void udf_modules_stop(struct udf_modules *m)
+bool udf_modules_stop(struct udf_modules *m, unsigned int timeout_s)
 {
+	struct timespec until;
+
 	if (!m->has_thread)
-		return;
+		return true;
 	pthread_mutex_lock(&m->lock);
 	m->stop = true;
 	pthread_cond_signal(&m->more);
 	pthread_mutex_unlock(&m->lock);
-	pthread_join(m->thread, NULL);
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_s;
+	if (pthread_timedjoin_np(m->thread, NULL, &until)) {
+		udf_log_error("%s is still being loaded after %u s", m->aliases[m->done - 1], timeout_s);
+		return false;
+	}
 	m->has_thread = false;
+	return true;
 }
 
 void udf_modules_free(struct udf_modules *m)
 {
 	if (!m)
 		return;
-	udf_modules_stop(m);
+	if (m->has_thread) {	/* it never came back, and may yet look at M */
+		pthread_detach(m->thread);
+		return;
+	}
 	while (m->nr)
 		free(m->aliases[--m->nr]);
 	free(m->aliases);

@@ -288,12 +288,23 @@ int udf_options_set(struct udf_options *o, const char *name, const char *value)
 	return udf_error_set(&o->err, -EINVAL, "there is no option '%s'", name);
 }
 
+/* Whether a back end, such as a disk behind the port, has the drive already. */
+static bool drive_is_used(const struct udf_options *o)
+{
+	unsigned int i;
+
+	for (i = 0; i < o->nr_backends; i++)
+		if (strstr(o->backends[i], ",drive=udf-drive0"))
+			return true;
+	return strstr(o->device, ",drive=");
+}
+
 char *udf_options_spec(const struct udf_options *o)
 {
 	struct udf_strbuf spec = UDF_STRBUF_INIT;
 
 	udf_strbuf_add(&spec, o->device);
-	if (o->nr_drives == 1 && !strstr(o->device, ",drive="))
+	if (o->nr_drives == 1 && !drive_is_used(o))
 		udf_strbuf_add(&spec, ",drive=udf-drive0");
 	return udf_strbuf_detach(&spec);
 }

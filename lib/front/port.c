@@ -228,7 +228,7 @@ int udf_open(struct udf_options *o, struct udf **out)
 	return 0;
 
 stop_driver:
-	udf_modules_stop(udf->modules);
+	udf_modules_stop(udf->modules, udf->close_timeout);
 	udf_driver_stop(udf->driver, &ignored);
 release:
 	udf_host_release();
@@ -279,13 +279,14 @@ int udf_close(struct udf *udf)
 {
 	struct udf_error e = UDF_ERROR_INIT;
 	struct udf_disk *disk;
+	bool idle;
 	int err;
 
 	if (!udf)
 		return 0;
 	atomic_store(&udf->closing, true);
-	udf_modules_stop(udf->modules);
-	if (drain_all(udf) && !atomic_load(&udf->lost))
+	idle = udf_modules_stop(udf->modules, udf->close_timeout);
+	if (drain_all(udf) && idle && !atomic_load(&udf->lost))
 		give_back(udf);
 	else
 		abandon(udf);	/* before the driver goes: their memory goes with it */

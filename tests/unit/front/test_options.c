@@ -109,6 +109,20 @@ static void test_drives(void **state)
 	refused(o, "drive", "x,format=a,b", "FILE");
 }
 
+/* The drive may belong to a disk behind the port. */
+static void test_drive_of_a_backend(void **state)
+{
+	struct udf_options *o = *state;
+	char *spec;
+
+	udf_options_set(o, "device", "qemu:x,id=c");
+	udf_options_set(o, "size", "1G");
+	udf_options_set(o, "backend", "-device y,bus=c.0,drive=udf-drive0");
+	spec = udf_options_spec(o);
+	assert_string_equal(spec, "qemu:x,id=c");
+	free(spec);
+}
+
 /* Parameters reach the modules they name, dependencies first. */
 static void test_params(void **state)
 {
@@ -155,6 +169,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_backends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drives, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drive_of_a_backend, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_params, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_module, setup, teardown),
 	};

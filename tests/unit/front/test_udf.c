@@ -385,7 +385,7 @@ static void test_further_modules(void **state)
 	fake_event("add", "MODALIAS=bus:t-0x01");
 	for (i = 0; i < 1000000 && !strstr(fake_loaded(), "t-0x01"); i++)
 		sched_yield();
-	udf_modules_stop(e->udf->modules);
+	assert_true(udf_modules_stop(e->udf->modules, 10));
 	assert_string_equal(fake_loaded(), "pci:v00001234d00005678() bus:t-0x00() bus:t-0x01()");
 }
 
