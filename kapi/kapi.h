@@ -9,6 +9,7 @@
 #ifndef KAPI_H
 #define KAPI_H
 
+#include <linux/compiler.h>
 #include <linux/types.h>
 #include <linux/cpumask.h>
 #include "contract.h"
@@ -60,6 +61,13 @@ int kapi_module_unload(const char *name);
 /* udf/control.c */
 void kapi_control_init(void);
 void kapi_control_pend(void);
+
+/* The end of the driver process, said in a way that objtool understands. */
+#define kapi_die(text)			\
+	do {				\
+		host_die(text);		\
+		unreachable();		\
+	} while (0)
 
 /* The interrupt flag and pending bits of this vCPU, and who it is. */
 static inline unsigned long kapi_pending(void)

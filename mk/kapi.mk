@@ -19,8 +19,9 @@ kapi: $(if $(KAPI_SRCS),$(KAPI))
 ifneq ($(KERNEL_RELEASE),)
 $(KAPI): $(KAPI_SRCS) $(KAPI_HDRS) kapi/Kbuild mk/kapi.mk $(call list,$(KAPI_DIR)/sources.list,$(KAPI_SRCS))
 	$(call say,KAPI,$@)
-	$(Q)mk/link-tree.sh kapi $(KAPI_DIR)/tree
-	$(Q)+$(kbuild) M=$(abspath $(KAPI_DIR)/tree) UDF_ROOT=$(CURDIR) kapi.o
+	@# two makes at a time would write the same objects
+	$(Q)exec 9>$(KAPI_DIR)/lock && flock 9 && mk/link-tree.sh kapi $(KAPI_DIR)/tree
+	$(Q)+exec 9>$(KAPI_DIR)/lock && flock 9 && $(kbuild) M=$(abspath $(KAPI_DIR)/tree) UDF_ROOT=$(CURDIR) kapi.o
 	$(Q)mk/check-kapi.sh $(KAPI_DIR)/tree/kapi.o
 	$(Q)cp $(KAPI_DIR)/tree/kapi.o $@.tmp && mv $@.tmp $@
 endif

@@ -122,7 +122,7 @@ static int kapi_init(void *unused)
 	rcu_end_inkernel_boot();
 	kapi_front_init();
 	if (kapi_pci_scan())
-		host_die("the port's PCI function cannot be set up");
+		kapi_die("the port's PCI function cannot be set up");
 	kapi_control_init();
 	host_started();
 	set_current_state(TASK_UNINTERRUPTIBLE | TASK_NOLOAD);

@@ -56,5 +56,5 @@ static int kapi_control_thread(void *unused)
 void kapi_control_init(void)
 {
 	if (IS_ERR(kthread_run(kapi_control_thread, NULL, "udf-control")))
-		host_die("the control thread cannot be started");
+		kapi_die("the control thread cannot be started");
 }

@@ -243,12 +243,12 @@ void kapi_init_irq(void)
 	kapi_vector_domain = irq_domain_create_tree(fwnode, &kapi_vector_ops, NULL);
 	msi = pci_msi_create_irq_domain(irq_domain_alloc_named_fwnode("UDF-MSI"), &kapi_msi_info, kapi_vector_domain);
 	if (!kapi_vector_domain || !msi)
-		host_die("the interrupt domains cannot be created");
+		kapi_die("the interrupt domains cannot be created");
 	x86_pci_msi_default_domain = msi;
 
 	kapi_intx_irq = irq_create_mapping(irq_domain_add_linear(NULL, 1, &kapi_intx_ops, NULL), 0);
 	if (!kapi_intx_irq)
-		host_die("no interrupt for the INTx line");
+		kapi_die("no interrupt for the INTx line");
 	pcibios_enable_irq = kapi_enable_irq;
 	pcibios_disable_irq = kapi_disable_irq;
 }

@@ -106,7 +106,7 @@ void kapi_setup_percpu(void)
 	/* modules need the reserved part: their per-CPU data must lie within reach of 32-bit relocations */
 	err = pcpu_embed_first_chunk(32 << 10, 40 << 10, PAGE_SIZE, NULL, NULL);
 	if (err)
-		host_die("the first per-CPU chunk cannot be allocated");
+		kapi_die("the first per-CPU chunk cannot be allocated");
 	for_each_possible_cpu(cpu) {
 		/* per-CPU symbols are linked at 0: an offset is an area's address */
 		unsigned long area = (unsigned long)pcpu_base_addr + pcpu_unit_offsets[cpu];

@@ -125,5 +125,5 @@ void panic(const char *fmt, ...)
 	va_end(args);
 	pr_emerg("Kernel panic - not syncing: %s\n", text);
 	dump_stack();
-	host_die(text);
+	kapi_die(text);
 }

@@ -7,7 +7,11 @@
 void host_log_write(int level, const char *text, unsigned long len);
 
 /* The kernel code cannot go on (panic, BUG, unsupported function): TEXT says why; the trace has been logged. Does not return. */
+#ifdef UDF_KERNEL_WORLD
+void host_die(const char *text);	/* see kapi_die(): objtool does not know that it does not return */
+#else
 void host_die(const char *text) __attribute__((noreturn));
+#endif
 
 /*
  * Something that an application or udfd may want to know, as a uevent: ACTION ("add", "remove", "change", ...),

@@ -88,16 +88,15 @@ void udf_host_fail(const char *why)
 }
 
 /*
- * The kernel code is at its end. With an owner that wants to know, this vCPU's thread stops here for ever, and the owner ends
- * the process; without, the process ends at once, with a core dump if those are on.
+ * The kernel code is at its end. With an owner that wants to know, this vCPU's thread leaves the kernel code for good, and the
+ * owner closes the port; without, the process ends at once, with a core dump if those are on.
  */
 void host_die(const char *text)
 {
 	host_log_write(0, text, strlen(text));
 	if (udf_host.lost) {
 		udf_host_fail(text);
-		for (;;)
-			pause();
+		udf_vcpu_leave(udf_vcpu_self());
 	}
 	fflush(NULL);
 	abort();

@@ -111,6 +111,8 @@ static void udf_on_kick(int sig, siginfo_t *si, void *context)
 	if (si->si_code == SI_TIMER)
 		udf_timer_fired(vcpu, area);
 	ip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+	if (udf_host.dead && (udf_kernel_text(ip) || udf_bridge_interruptible(ip)))
+		udf_vcpu_leave(vcpu);
 	if (area->irq_flag && area->pending && udf_host.entry.deliver && (udf_kernel_text(ip) || udf_bridge_interruptible(ip)))
 		udf_interrupt(uc);
 }

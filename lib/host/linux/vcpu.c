@@ -97,6 +97,7 @@ unsigned int host_cpu_cap(unsigned int *words, unsigned int n)
 		words[9] = b & ebx7;
 		words[18] = d & edx7;
 	}
+	words[0] |= 1u << 9;				/* "apic": a vCPU can interrupt itself, irq_work is at once */
 	words[1] = 1u << 29;				/* long mode */
 	words[3] = 1u << 16 | 1u << 20 | 1u << 21 | 1u << 24;	/* rep_good, nopl, always, nonstop tsc */
 	return n;
@@ -139,7 +140,8 @@ static bool udf_vcpu_pending(struct udf_vcpu *vcpu)
 {
 	struct host_vcpu *area = atomic_load_explicit(&vcpu->area, memory_order_relaxed);
 
-	return __atomic_load_n(&area->pending, __ATOMIC_SEQ_CST) || atomic_load_explicit(&vcpu->stop, memory_order_relaxed);
+	return __atomic_load_n(&area->pending, __ATOMIC_SEQ_CST) || atomic_load_explicit(&vcpu->stop, memory_order_relaxed) ||
+	       udf_host.dead;
 }
 
 /* Spin for as long as it has paid lately. Returns whether something came. */
@@ -203,7 +205,7 @@ void host_cpu_idle(void)
 	if (!udf_vcpu_spin(vcpu))
 		udf_vcpu_sleep(vcpu);
 	atomic_store(&vcpu->state, UDF_VCPU_RUNNING);
-	if (atomic_load(&vcpu->stop) && udf_vcpu_park(vcpu))
+	if (udf_host.dead || (atomic_load(&vcpu->stop) && udf_vcpu_park(vcpu)))
 		udf_vcpu_leave(vcpu);
 }
 
@@ -342,12 +344,40 @@ int udf_vcpus_start(struct udf_error *err)
 	return 0;
 }
 
+/*
+ * The kernel code is not to be trusted any more (a vCPU has died in it, perhaps with locks that others spin on): the threads are taken
+ * out of it by a signal wherever they are in it. See udf_on_kick().
+ */
+static int udf_vcpus_abandon(int timeout_ms)
+{
+	uint64_t end = udf_host_now() + (uint64_t)timeout_ms * 1000000u;
+	const struct timespec pause = { .tv_nsec = 200000 };
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < udf_host.cpus; cpu++) {
+		struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
+
+		while (vcpu->started && pthread_tryjoin_np(vcpu->thread, NULL)) {
+			if (udf_host_now() > end)
+				return -ETIMEDOUT;
+			atomic_fetch_add(&vcpu->wake, 1);
+			udf_futex(&vcpu->wake, FUTEX_WAKE, 1);
+			pthread_kill(vcpu->thread, UDF_KICK_SIGNAL);
+			nanosleep(&pause, NULL);
+		}
+		vcpu->started = false;
+	}
+	return 0;
+}
+
 int udf_vcpus_stop(int timeout_ms)
 {
 	struct timespec until;
 	unsigned int cpu;
 	int err = 0;
 
+	if (udf_host.dead)
+		return udf_vcpus_abandon(timeout_ms);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += timeout_ms / 1000 + 1;
 	for (cpu = 0; cpu < udf_host.cpus; cpu++) {
