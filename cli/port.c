@@ -34,6 +34,9 @@ const char cli_port_help[] =
 	"  --memory MIB         the driver's memory\n"
 	"  --release RELEASE    kernel release (default: the newest there is)\n"
 	"  --image FILE         kernel image to use instead (vmlinuz)\n"
+	"  --modules DIR        directory of modules.dep (default: the release's own)\n"
+	"  --kapi FILE          UDF's kernel-world object (default: the one for the release)\n"
+	"  --cache DIR          where prepared images are kept\n"
 	"  --timeout SECONDS    how long to wait for disks (default 10)\n"
 	"  --close-timeout SECONDS\n"
 	"                       how long to wait for outstanding requests at the end (default 30)\n";

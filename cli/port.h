@@ -33,6 +33,9 @@ enum { CLI_PORT_VALUE = 0x1000, CLI_PORT_TIMEOUT, CLI_PORT_JSON, CLI_PORT_HELP }
 	{ "param", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "release", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "image", required_argument, NULL, CLI_PORT_VALUE },			\
+	{ "modules", required_argument, NULL, CLI_PORT_VALUE },			\
+	{ "kapi", required_argument, NULL, CLI_PORT_VALUE },			\
+	{ "cache", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "close-timeout", required_argument, NULL, CLI_PORT_VALUE },		\
 	{ "timeout", required_argument, NULL, CLI_PORT_TIMEOUT },		\
 	{ "json", no_argument, NULL, CLI_PORT_JSON },				\

@@ -54,6 +54,8 @@ void udf_options_free(struct udf_options *o);
  *	param		repeatable: a parameter of the module, "NAME=VALUE", or of one that it depends on, "MODULE.NAME=VALUE"
  *	release		kernel release; default: the newest that is found
  *	image		kernel image (vmlinuz) to use instead
+ *	modules		directory of modules.dep; default: the release's own
+ *	kapi, cache	UDF's kernel-world object, and where prepared images are kept; default: as udf-image(1) says
  *	close-timeout	seconds that udf_close() waits for outstanding requests, default 30
  */
 int udf_options_set(struct udf_options *o, const char *name, const char *value);
@@ -218,8 +220,8 @@ typedef void udf_done(void *arg, int result);
  *	-EAGAIN	DEPTH requests are outstanding	-ENOMEM	no memory to copy through	-ESHUTDOWN	being closed
  * Errors of the device come with completion: -EIO, -ENOSPC, -ETIMEDOUT, -EOPNOTSUPP, ... as the driver reports them.
  *
- * A buffer belongs to the request until it completes. Memory from udf_buf_alloc(), aligned to buffer_align, is used in place;
- * other memory is copied through such memory. Requests on a queue may be performed in any order. With UDF_QUEUE_THREAD or several
+ * A buffer belongs to the request until it completes. Memory from udf_buf_alloc(), aligned to buffer_align and in pieces
+ * of whole blocks, is used in place; other memory is copied through such memory. Requests on a queue may be performed in any order. With UDF_QUEUE_THREAD or several
  * pollers DONE may run before the function returns.
  */
 int udf_read(struct udf_queue *queue, struct udf_disk *disk, void *buf, size_t len, uint64_t offset, udf_done *done, void *arg);

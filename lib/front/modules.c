@@ -127,7 +127,9 @@ bool udf_modules_stop(struct udf_modules *m, unsigned int timeout_s)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += timeout_s;
 	if (pthread_timedjoin_np(m->thread, NULL, &until)) {
+		pthread_mutex_lock(&m->lock);
 		udf_log_error("%s is still being loaded after %u s", m->aliases[m->done - 1], timeout_s);
+		pthread_mutex_unlock(&m->lock);
 		return false;
 	}
 	m->has_thread = false;

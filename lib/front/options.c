@@ -35,6 +35,9 @@ void udf_options_free(struct udf_options *o)
 	free(o->module);
 	free(o->release);
 	free(o->image);
+	free(o->kapi);
+	free(o->cache);
+	free(o->modules);
 	free_list(o->backends, o->nr_backends);
 	free_list(o->params, o->nr_params);
 	free(o);
@@ -258,9 +261,31 @@ static int add_size(struct udf_options *o, const char *value)
 	return add_blockdev(o, &args);
 }
 
+/* The options whose value is kept as it is. */
+static char **text_field(struct udf_options *o, const char *name)
+{
+	const struct {
+		const char *name;
+		char **field;
+	} fields[] = {
+		{ "module", &o->module }, { "release", &o->release }, { "image", &o->image },
+		{ "kapi", &o->kapi }, { "cache", &o->cache }, { "modules", &o->modules },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (!strcmp(fields[i].name, name))
+			return fields[i].field;
+	return NULL;
+}
+
 int udf_options_set(struct udf_options *o, const char *name, const char *value)
 {
+	char **text = text_field(o, name);
+
 	o->err = (struct udf_error)UDF_ERROR_INIT;
+	if (text)
+		return set_text(o, text, value);
 	if (!strcmp(name, "device"))
 		return set_device(o, value);
 	if (!strcmp(name, "backend"))
@@ -275,14 +300,8 @@ int udf_options_set(struct udf_options *o, const char *name, const char *value)
 		return set_unsigned(o, name, value, 1, HOST_CPUS_MAX, &o->cpus);
 	if (!strcmp(name, "memory"))
 		return set_memory(o, value);
-	if (!strcmp(name, "module"))
-		return set_text(o, &o->module, value);
 	if (!strcmp(name, "param"))
 		return add_param(o, value);
-	if (!strcmp(name, "release"))
-		return set_text(o, &o->release, value);
-	if (!strcmp(name, "image"))
-		return set_text(o, &o->image, value);
 	if (!strcmp(name, "close-timeout"))
 		return set_unsigned(o, name, value, 0, 86400, &o->close_timeout);
 	return udf_error_set(&o->err, -EINVAL, "there is no option '%s'", name);

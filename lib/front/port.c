@@ -162,9 +162,12 @@ static int start_driver(struct udf *udf, struct udf_options *o)
 		.image = {
 			.release = o->release,
 			.vmlinuz = o->image,
+			.kapi = o->kapi,
+			.cache_dir = o->cache,
 			.progress = o->progress,
 			.progress_ctx = o->progress_arg,
 		},
+		.modules_dir = o->modules,
 		.port = {
 			.spec = spec,
 			.backends = (const char *const *)o->backends,

@@ -78,6 +78,7 @@ static void copy_in(void *to, const struct iovec *iov, int n)
 	}
 }
 
+/* Pieces of whole blocks only: where the block layer divides a request is a piece's end. */
 static bool in_place(const struct request *r)
 {
 	int i;
@@ -85,7 +86,7 @@ static bool in_place(const struct request *r)
 	for (i = 0; i < r->n; i++) {
 		const struct iovec *v = &r->iov[i];
 
-		if (((uintptr_t)v->iov_base | v->iov_len) & r->disk->align_mask ||
+		if (((uintptr_t)v->iov_base | v->iov_len) & r->disk->align_mask || v->iov_len & r->disk->block_mask ||
 		    !udf_heap_owns(r->q->udf->heap, v->iov_base, v->iov_len))
 			return false;
 	}

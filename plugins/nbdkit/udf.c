@@ -88,7 +88,7 @@ static int udf_plugin_config_complete(void)
 	"param=NAME=VALUE     repeatable: a module parameter\n" \
 	"cpus=N               vCPUs, 1 to 8\n" \
 	"memory=MIB           the driver's memory\n" \
-	"release=RELEASE, image=FILE  the kernel to use\n" \
+	"release=RELEASE, image=FILE, modules=DIR, kapi=FILE, cache=DIR  the kernel to use\n" \
 	"timeout=SECONDS      how long to wait for the disk (default 10)\n" \
 	"close-timeout=SECONDS  how long to wait for requests at the end (default 30)"
 
