@@ -220,9 +220,9 @@ typedef void udf_done(void *arg, int result);
  *	-EAGAIN	DEPTH requests are outstanding	-ENOMEM	no memory to copy through	-ESHUTDOWN	being closed
  * Errors of the device come with completion: -EIO, -ENOSPC, -ETIMEDOUT, -EOPNOTSUPP, ... as the driver reports them.
  *
- * A buffer belongs to the request until it completes. Memory from udf_buf_alloc(), aligned to buffer_align and in pieces
- * of whole blocks, is used in place; other memory is copied through such memory. Requests on a queue may be performed in any order. With UDF_QUEUE_THREAD or several
- * pollers DONE may run before the function returns.
+ * A buffer belongs to the request until it completes. Memory from udf_buf_alloc(), aligned to buffer_align and in
+ * pieces of whole blocks, is used in place; other memory is copied through such memory. Requests on a queue may be performed in any
+ * order. With UDF_QUEUE_THREAD or several pollers DONE may run before the function returns.
  */
 int udf_read(struct udf_queue *queue, struct udf_disk *disk, void *buf, size_t len, uint64_t offset, udf_done *done, void *arg);
 int udf_write(struct udf_queue *queue, struct udf_disk *disk, const void *buf, size_t len, uint64_t offset, unsigned int flags,

@@ -36,11 +36,16 @@ static int check_range(const struct kapi_request *r)
 	return 0;
 }
 
+/*
+ * Segments are whole blocks: the block layer may have to divide a request behind any of them, and dies of a BUG when that leaves
+ * less than a block.
+ */
 static int check_segment(const struct kapi_request *r, const struct udf_ring_segment *s)
 {
 	unsigned int mask = queue_dma_alignment(bdev_get_queue(r->disk->bdev));
+	unsigned int block = bdev_logical_block_size(r->disk->bdev);
 
-	if (!s->len || s->len > UDF_RING_LENGTH_MAX || (s->addr | s->len) & mask)
+	if (!s->len || s->len > UDF_RING_LENGTH_MAX || (s->addr | s->len) & mask || s->len & (block - 1))
 		return -EINVAL;
 	return kapi_chunk_owns(s->addr, s->len) ? 0 : -EFAULT;
 }

@@ -44,7 +44,7 @@ enum udf_ring_flag {
 	UDF_RING_NOFALLBACK = 4,	/* write-zeroes: -EOPNOTSUPP rather than writing pages of zeroes */
 };
 
-/* Memory of a request: physical address in the arena, bytes. Contiguous. */
+/* Memory of a request: physical address in the arena, bytes, a multiple of the disk's block. Contiguous. */
 struct udf_ring_segment {
 	unsigned long addr;
 	unsigned long len;

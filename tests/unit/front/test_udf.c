@@ -122,6 +122,8 @@ static void test_vectors(void **state)
 	unsigned char *arena = udf_buf_alloc(e->udf, 65536), *mine = malloc(65536);
 	struct result r = { 0 };
 	struct iovec iov[5];
+	struct udf_stats stats;
+	uint64_t bounced;
 	int i;
 
 	fill(fake_disk_data(), 65536, 3);
@@ -138,6 +140,16 @@ static void test_vectors(void **state)
 	assert_int_equal(fake_indirect(), 1);
 	assert_memory_equal(mine, fake_disk_data() + 512 * 11, 512 * 5);
 	assert_memory_equal(arena, fake_disk_data() + 512, 512);
+	/* Pieces of less than a block: the same. */
+	iov[0] = (struct iovec){ arena, 256 };
+	iov[1] = (struct iovec){ arena + 8192, 256 };
+	udf_stats(e->udf, &stats);
+	bounced = stats.bounced;
+	assert_int_equal(udf_readv(e->queue, e->disk, iov, 2, 0, done, &r), 0);
+	assert_int_equal(udf_wait(e->queue, -1), 0);
+	assert_memory_equal(arena + 8192, fake_disk_data() + 256, 256);
+	udf_stats(e->udf, &stats);
+	assert_int_equal(stats.bounced, bounced + 1);
 	assert_int_equal(udf_writev(e->queue, e->disk, iov, 0, 0, 0, done, &r), -EINVAL);
 	assert_int_equal(udf_writev(e->queue, e->disk, iov, 257, 0, 0, done, &r), -EINVAL);
 	udf_buf_free(e->udf, arena);
