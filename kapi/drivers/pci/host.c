@@ -124,6 +124,8 @@ int kapi_pci_scan(void)
 	if (!kapi_bus)
 		return -ENODEV;
 	pci_lock_rescan_remove();
+	/* function N of a card stands alone here: a bus scan skips slots without a function 0 */
+	pci_scan_single_device(kapi_bus, host_pci_present() & 0xff);
 	pci_assign_unassigned_bus_resources(kapi_bus);
 	pci_bus_add_devices(kapi_bus);
 	pci_unlock_rescan_remove();
