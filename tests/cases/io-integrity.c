@@ -41,8 +41,7 @@ static void run(const char *cpus, const char *device, double seconds)
 		CHECK(atomic_load(&l.kinds[i]));
 	CHECK(stats.bounced && stats.bounced < stats.requests);
 	load_check_file(&l, "disk.img");
-	free(l.gen);
-	free(l.users);
+	load_free(&l);
 }
 
 int main(void)

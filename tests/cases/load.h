@@ -10,6 +10,7 @@
  *	load_run(&l, seconds);			fails when nothing completes for a while
  *	load_stop(&l);
  *	load_check_file(&l, path);		after udf_close()
+ *	load_free(&l);
  */
 #ifndef UDF_TESTS_LOAD_H
 #define UDF_TESTS_LOAD_H
@@ -36,6 +37,7 @@ struct load {
 	uint64_t seed;
 	bool may_fail;			/* requests may fail, as the test provokes it */
 	bool gentle;			/* only reads and writes */
+	bool full;			/* always as many in flight as there may be */
 	pthread_mutex_t lock;
 	uint32_t *gen, next_gen;
 	uint16_t *users;		/* readers of a block in flight, or LOAD_WRITER */
@@ -411,7 +413,7 @@ static inline void *load_thread_main(void *arg)
 
 	while (!atomic_load(&l->stop)) {
 		if (n++ % 64 == 0)
-			t->target = 1 + load_random(&t->random) % t->depth;
+			t->target = l->full ? t->depth : 1 + load_random(&t->random) % t->depth;
 		ret = atomic_load(&t->in_flight) < t->target ? load_one(t) : -EAGAIN;
 		if (!ret)
 			continue;
@@ -445,9 +447,12 @@ static inline void load_init(struct load *l, struct udf *udf, struct udf_disk *d
 	l->max_bytes = 1 << 20;
 	l->seed = seed;
 	pthread_mutex_init(&l->lock, NULL);
-	l->gen = calloc(l->blocks, sizeof(*l->gen));
-	l->users = calloc(l->blocks, sizeof(*l->users));
+	l->gen = malloc(l->blocks * sizeof(*l->gen));
+	l->users = malloc(l->blocks * sizeof(*l->users));
 	CHECK(l->gen && l->users && l->block <= 4096);
+	/* touched now, so that the process does not grow by them later */
+	memset(l->gen, 0, l->blocks * sizeof(*l->gen));
+	memset(l->users, 0, l->blocks * sizeof(*l->users));
 }
 
 /* Start a thread that keeps 1 to DEPTH requests in flight in QUEUE. */
@@ -514,6 +519,13 @@ static inline void load_stop(struct load *l)
 	}
 	l->threads = 0;
 	atomic_store(&l->stop, false);
+}
+
+static inline void load_free(struct load *l)
+{
+	free(l->gen);
+	free(l->users);
+	pthread_mutex_destroy(&l->lock);
 }
 
 static inline void load_report(struct load *l)
