@@ -98,14 +98,22 @@ static struct bio_vec *prepare_table(struct kapi_request *r)
 	return err ? ERR_PTR(err) : table;
 }
 
+/*
+ * The error as an application shall see it. A disk that was removed fails what is in its queue as an I/O error, which is said more
+ * exactly; a medium error is -ENODATA within the block layer, and EIO to who reads a block device.
+ */
+static int user_error(const struct kapi_request *r, int err)
+{
+	if (err && test_bit(GD_DEAD, &r->disk->disk->state))
+		return -ENODEV;
+	return err == -ENODATA ? -EIO : err;
+}
+
 static void request_end(struct bio *bio)
 {
 	struct kapi_request *r = bio->bi_private;
-	int err = blk_status_to_errno(bio->bi_status);
+	int err = user_error(r, blk_status_to_errno(bio->bi_status));
 
-	/* A disk that was removed fails what is in its queue as an I/O error. */
-	if (err && test_bit(GD_DEAD, &bio->bi_bdev->bd_disk->state))
-		err = -ENODEV;
 	bio_uninit(bio);
 	kapi_queue_complete(r, err);
 }
@@ -192,7 +200,5 @@ void kapi_request_slow(struct work_struct *work)
 		err = blkdev_issue_discard(r->disk->bdev, r->sqe.sector, sectors, GFP_NOIO);
 	else
 		err = write_zeroes(r, sectors);
-	if (err && test_bit(GD_DEAD, &r->disk->disk->state))
-		err = -ENODEV;
-	kapi_queue_complete(r, err);
+	kapi_queue_complete(r, user_error(r, err));
 }
