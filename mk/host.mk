@@ -69,7 +69,13 @@ $(B)/nbdkit-udf-plugin.so: $(NBDKIT_OBJS) $(B)/libudf.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,--exclude-libs,ALL $(LDFLAGS) -o $@ $(NBDKIT_OBJS) $(B)/libudf.a $(HOST_LIBS)
 
-$(EXAMPLES) $(BENCHES): $(B)/%: $(B)/obj/%.o $(B)/libudf.so
+# Benchmarks look beneath the public interface.
+$(BENCHES): $(B)/%: $(B)/obj/%.o $(B)/libudf.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(B)/libudf.a $(HOST_LIBS)
+
+$(EXAMPLES): $(B)/%: $(B)/obj/%.o $(B)/libudf.so
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< -L$(B) -ludf '-Wl,-rpath,$$ORIGIN/..' $(HOST_LIBS)
