@@ -98,6 +98,14 @@ int udf_reset(struct udf *udf);
 int udf_load(struct udf *udf, const char *module, const char *params);
 int udf_unload(struct udf *udf, const char *module);
 
+struct udf_module_info {
+	char name[64];		/* as the kernel names it */
+	char file[1024];	/* what was loaded */
+};
+
+/* Describe up to MAX modules that are loaded, in the order of loading. Returns how many there are, which may be more than MAX. */
+int udf_modules(struct udf *udf, struct udf_module_info *info, unsigned int max);
+
 unsigned int udf_cpus(const struct udf *udf);
 
 struct udf_stats {

@@ -258,6 +258,11 @@ int udf_driver_unload(struct udf_driver *driver, const char *module, struct udf_
 	return 0;
 }
 
+void udf_driver_modules(struct udf_driver *driver, void (*each)(void *arg, const char *name, const char *file), void *arg)
+{
+	udf_host_modules(each, arg);
+}
+
 int udf_driver_modalias(struct udf_driver *driver, char *buf, size_t len)
 {
 	return udf_host.vpci ? udf_vpci_modalias(udf_host.vpci, buf, len) : -ENODEV;

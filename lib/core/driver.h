@@ -40,6 +40,9 @@ int udf_driver_start(const struct udf_driver_config *config, struct udf_driver *
 int udf_driver_load(struct udf_driver *driver, const char *module, const char *params, struct udf_error *err);
 int udf_driver_unload(struct udf_driver *driver, const char *module, struct udf_error *err);
 
+/* Call EACH for every module that is loaded, in that order, with its name and file. EACH must not call the driver. */
+void udf_driver_modules(struct udf_driver *driver, void (*each)(void *arg, const char *name, const char *file), void *arg);
+
 /* Modalias of the port, as udev would build it. */
 int udf_driver_modalias(struct udf_driver *driver, char *buf, size_t len);
 

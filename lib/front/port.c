@@ -341,6 +341,30 @@ int udf_unload(struct udf *udf, const char *module)
 	return logged(udf_driver_unload(udf->driver, module, &err), &err);
 }
 
+struct module_list {
+	struct udf_module_info *info;
+	unsigned int max, n;
+};
+
+static void add_module(void *arg, const char *name, const char *file)
+{
+	struct module_list *list = arg;
+
+	if (list->n < list->max) {
+		snprintf(list->info[list->n].name, sizeof(list->info[0].name), "%s", name);
+		snprintf(list->info[list->n].file, sizeof(list->info[0].file), "%s", file);
+	}
+	list->n++;
+}
+
+int udf_modules(struct udf *udf, struct udf_module_info *info, unsigned int max)
+{
+	struct module_list list = { .info = info, .max = max };
+
+	udf_driver_modules(udf->driver, add_module, &list);
+	return list.n;
+}
+
 void udf_wake(struct udf *udf)
 {
 	udf_host_touch();

@@ -65,6 +65,11 @@ struct udf_module *udf_loader_find(const struct udf_loader *loader, const char *
 	return NULL;
 }
 
+struct udf_module *udf_loader_get(const struct udf_loader *loader, unsigned int i)
+{
+	return i < loader->nr_mods ? loader->mod[i] : NULL;
+}
+
 const char *udf_module_name(const struct udf_module *mod)
 {
 	return mod->host.name;

@@ -102,6 +102,8 @@ int udf_loader_close(struct udf_loader *loader, struct udf_module *mod, struct u
 
 /* An open module by name ('-' and '_' are the same), or NULL. */
 struct udf_module *udf_loader_find(const struct udf_loader *loader, const char *name);
+/* The I-th open module, from 0, in the order of opening; NULL behind the last. */
+struct udf_module *udf_loader_get(const struct udf_loader *loader, unsigned int i);
 const char *udf_module_name(const struct udf_module *mod);
 const char *udf_module_path(const struct udf_module *mod);
 

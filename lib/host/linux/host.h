@@ -124,6 +124,10 @@ void udf_mem_unmap(void);
 extern const struct udf_port_events udf_host_port_events;
 extern const struct udf_vpci_events udf_host_vpci_events;
 
+/* module.c */
+/* Call EACH for every module, in the order of loading; it must not call the driver. */
+void udf_host_modules(void (*each)(void *arg, const char *name, const char *file), void *arg);
+
 /* control.c */
 void udf_host_fail(const char *why);	/* the driver is lost: everything that waits fails */
 

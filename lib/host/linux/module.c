@@ -108,6 +108,17 @@ void host_module_close(struct host_module *mod)
 		udf_report(&err);
 }
 
+void udf_host_modules(void (*each)(void *arg, const char *name, const char *file), void *arg)
+{
+	struct udf_module *m;
+	unsigned int i;
+
+	pthread_mutex_lock(&udf_loader_lock);
+	for (i = 0; (m = udf_loader_get(udf_host.loader, i)); i++)
+		each(arg, udf_module_name(m), udf_module_path(m));
+	pthread_mutex_unlock(&udf_loader_lock);
+}
+
 static const struct {
 	const char *name;
 	enum host_module_section id;

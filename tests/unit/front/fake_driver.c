@@ -377,6 +377,12 @@ int udf_driver_unload(struct udf_driver *driver, const char *module, struct udf_
 	return 0;
 }
 
+void udf_driver_modules(struct udf_driver *driver, void (*each)(void *arg, const char *name, const char *file), void *arg)
+{
+	each(arg, "core_part", "/modules/core-part.ko");
+	each(arg, "driver", "/modules/driver.ko.xz");
+}
+
 int udf_driver_modalias(struct udf_driver *driver, char *buf, size_t len)
 {
 	snprintf(buf, len, "pci:v00001234d00005678");

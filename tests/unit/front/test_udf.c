@@ -93,6 +93,21 @@ static void test_zero_copy(void **state)
 	udf_buf_free(e->udf, buf);
 }
 
+static void test_module_list(void **state)
+{
+	struct env *e = *state;
+	struct udf_module_info info[2];
+
+	memset(info, 0xff, sizeof(info));
+	assert_int_equal(udf_modules(e->udf, NULL, 0), 2);
+	assert_int_equal(udf_modules(e->udf, info, 1), 2);
+	assert_string_equal(info[0].name, "core_part");
+	assert_string_equal(info[0].file, "/modules/core-part.ko");
+	assert_int_equal((unsigned char)info[1].name[0], 0xff);	/* no more than there is room for */
+	assert_int_equal(udf_modules(e->udf, info, 2), 2);
+	assert_string_equal(info[1].file, "/modules/driver.ko.xz");
+}
+
 static void test_bounced(void **state)
 {
 	struct env *e = *state;
@@ -481,6 +496,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(test_zero_copy),
+		CASE(test_module_list),
 		CASE(test_bounced),
 		CASE(test_vectors),
 		CASE(test_errors_at_once),

@@ -321,6 +321,8 @@ static void test_users(void **state)
 	assert_string_equal(err.text, "a is in use by b-b");
 	err = (struct udf_error)UDF_ERROR_INIT;
 	assert_ptr_equal(udf_loader_find(loader, "b_b"), user);
+	assert_ptr_equal(udf_loader_get(loader, 1), user);
+	assert_null(udf_loader_get(loader, 2));
 	assert_int_equal(udf_loader_close(loader, user, &err), 0);
 	assert_int_equal(udf_loader_close(loader, mod, &err), 0);
 	/* Its exports went with it. */
