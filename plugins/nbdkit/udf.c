@@ -14,7 +14,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include <json-c/json.h>
 #include <nbdkit-plugin.h>
 
 #include "udf/udf.h"
@@ -24,10 +26,13 @@
 static struct udf_options *options;
 static char *disk_name;
 static int timeout_s = 10;
+static char *stats_file;
 static bool has_device;
 
 static struct udf *port;
 static struct udf_disk *disk;
+static uint64_t ready_ns;		/* from the start of the driver until its disk could be used */
+static struct udf_stats at_start;	/* what was counted until then */
 
 struct connection {
 	struct udf_queue *queue;
@@ -56,6 +61,11 @@ static int udf_plugin_config(const char *key, const char *value)
 		free(disk_name);
 		disk_name = strdup(value);
 		return disk_name ? 0 : -1;
+	}
+	if (!strcmp(key, "stats")) {
+		free(stats_file);
+		stats_file = nbdkit_absolute_path(value);
+		return stats_file ? 0 : -1;
 	}
 	if (!strcmp(key, "timeout"))
 		return nbdkit_parse_int(key, value, &timeout_s);
@@ -90,6 +100,7 @@ static int udf_plugin_config_complete(void)
 	"memory=MIB           the driver's memory\n" \
 	"release=RELEASE, image=FILE, modules=DIR, kapi=FILE, cache=DIR  the kernel to use\n" \
 	"timeout=SECONDS      how long to wait for the disk (default 10)\n" \
+	"stats=FILE           at the end write there, as JSON, what ran and what it did\n" \
 	"close-timeout=SECONDS  how long to wait for requests at the end (default 30)"
 
 /* ---- the port ---- */
@@ -113,6 +124,57 @@ static int open_disk(void)
 	return -1;
 }
 
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + t.tv_nsec;
+}
+
+static struct json_object *modules_json(void)
+{
+	struct json_object *list = json_object_new_array();
+	int n = udf_modules(port, NULL, 0), i;
+	struct udf_module_info *info = calloc(n + 1, sizeof(*info));
+
+	if (info && udf_modules(port, info, n) < n)
+		n = 0;
+	for (i = 0; info && i < n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "name", json_object_new_string(info[i].name));
+		json_object_object_add(o, "file", json_object_new_string(info[i].file));
+		json_object_array_add(list, o);
+	}
+	free(info);
+	return list;
+}
+
+static void write_stats(void)
+{
+	struct json_object *o = json_object_new_object();
+	struct udf_stats s;
+
+	udf_stats(port, &s);
+	json_object_object_add(o, "modules", modules_json());
+	json_object_object_add(o, "cpus", json_object_new_int(udf_cpus(port)));
+	json_object_object_add(o, "ready_ns", json_object_new_uint64(ready_ns));
+	json_object_object_add(o, "requests", json_object_new_uint64(s.requests));
+	json_object_object_add(o, "bytes_read", json_object_new_uint64(s.bytes_read));
+	json_object_object_add(o, "bytes_written", json_object_new_uint64(s.bytes_written));
+	json_object_object_add(o, "bounced", json_object_new_uint64(s.bounced));
+	json_object_object_add(o, "kicks", json_object_new_uint64(s.kicks));
+	json_object_object_add(o, "idle_sleeps", json_object_new_uint64(s.idle_sleeps));
+	json_object_object_add(o, "interrupts", json_object_new_uint64(s.interrupts));
+	json_object_object_add(o, "interrupts_at_start", json_object_new_uint64(at_start.interrupts));
+	json_object_object_add(o, "privileged_calls", json_object_new_uint64(s.privileged_calls));
+	json_object_object_add(o, "privileged_calls_at_start", json_object_new_uint64(at_start.privileged_calls));
+	if (json_object_to_file_ext(stats_file, o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE))
+		nbdkit_error("%s: %s", stats_file, json_util_get_last_err());
+	json_object_put(o);
+}
+
 static void close_port(void)
 {
 	udf_close(port);	/* its disk with it */
@@ -123,6 +185,7 @@ static void close_port(void)
 /* The driver has threads: it starts when nbdkit no longer forks. */
 static int udf_plugin_after_fork(void)
 {
+	uint64_t start = now();
 	int err;
 
 	udf_options_log(options, udf_plugin_log, NULL);
@@ -135,11 +198,15 @@ static int udf_plugin_after_fork(void)
 		close_port();
 		return -1;
 	}
+	ready_ns = now() - start;
+	udf_stats(port, &at_start);
 	return 0;
 }
 
 static void udf_plugin_cleanup(void)
 {
+	if (stats_file && port)
+		write_stats();
 	close_port();
 }
 
@@ -148,6 +215,7 @@ static void udf_plugin_unload(void)
 	close_port();	/* when nbdkit ends without serving */
 	udf_options_free(options);
 	free(disk_name);
+	free(stats_file);
 }
 
 /* ---- connections ---- */
