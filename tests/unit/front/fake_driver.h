@@ -13,6 +13,8 @@
 void fake_reset(void);
 /* Serve no requests from now on (HOLD), or again. */
 void fake_hold(bool hold);
+/* While on hold: serve the next N. */
+void fake_serve(unsigned int n);
 /* Requests that are not yet served fail with ERR. */
 void fake_fail(int err);
 /* The port is lost. */
@@ -21,7 +23,7 @@ void fake_disk_resize(unsigned long size);
 void fake_disk_remove(void);
 /* A second disk appears. */
 void fake_disk_add(void);
-/* Post a completion that nobody asked for, before the next true one. */
+/* Post a completion (of -EIO) that nobody asked for, before the next true one. */
 void fake_post_garbage(unsigned long user_data);
 /* Modules that were loaded, as "name(params) name(params)". */
 const char *fake_loaded(void);

@@ -167,6 +167,9 @@ static void test_hostile_head(void **state)
 	assert_int_equal(udf_ring_take(&p->drv, &e), -1);
 	p->drv.shared->cq_head = 1000;
 	assert_int_equal(udf_ring_take(&p->drv, &e), -1);
+	/* Both indices lie, in agreement. */
+	p->drv.shared->sq_tail = 1000;
+	assert_int_equal(udf_ring_take(&p->drv, &e), -1);
 }
 
 static void test_hostile_constants(void **state)
@@ -187,11 +190,26 @@ static void test_hostile_constants(void **state)
 	assert_int_equal(udf_ring_attach(&r, p->mem, p->len), -1);
 	*s = good;
 	assert_int_equal(udf_ring_attach(&r, p->mem, 100), -1);
-	assert_int_equal(udf_ring_attach(&r, (char *)p->mem + 8, p->len), -1);
+	assert_int_equal(udf_ring_attach(&r, p->mem, p->len - 1), -1);
+	assert_int_equal(udf_ring_attach(&r, NULL, p->len), -1);
 	assert_int_equal(udf_ring_attach(&r, p->mem, p->len), 0);
 	/* Constants that change afterwards are not looked at. */
 	s->entries = 1 << 20;
 	assert_int_equal(r.mask, ENTRIES - 1);
+}
+
+/* A ring that is not aligned would share cache lines between its writers. */
+static void test_alignment(void **state)
+{
+	size_t len = udf_ring_size(2);
+	char *mem = aligned_alloc(64, 1024), *at = mem + 8;
+	struct udf_ring r;
+
+	memset(mem, 0, 1024);
+	assert_int_equal(udf_ring_create(&r, mem, len, 2), 0);
+	memmove(at, mem, len);
+	assert_int_equal(udf_ring_attach(&r, at, len), -1);
+	free(mem);
 }
 
 /* Two threads, sleeping whenever there is nothing: a lost wake-up hangs. */
@@ -274,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hostile_tail, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_head, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_constants, setup, teardown),
+		cmocka_unit_test(test_alignment),
 		cmocka_unit_test_setup_teardown(test_no_lost_wake_up, setup, teardown),
 	};
 

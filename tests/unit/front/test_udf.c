@@ -260,10 +260,11 @@ static void test_completions_nobody_asked_for(void **state)
 	fake_post_garbage(~0ul);
 	assert_int_equal(udf_flush(e->queue, e->disk, done, &r), 0);
 	assert_int_equal(udf_wait(e->queue, -1), 0);
-	fake_post_garbage(1ul << 32);	/* a slot that is in use no more */
+	fake_post_garbage(1ul << 32);	/* the slot in use, but as it was the last time */
 	assert_int_equal(udf_flush(e->queue, e->disk, done, &r), 0);
 	assert_int_equal(udf_wait(e->queue, -1), 0);
 	assert_int_equal(r.calls, 2);
+	assert_int_equal(r.result, 0);
 }
 
 static void test_sync_long(void **state)
@@ -327,6 +328,46 @@ static void test_threads_on_one_queue(void **state)
 		pthread_join(t[i], NULL);
 		assert_int_equal(w[i].err, 0);
 	}
+}
+
+/* Of two threads that wait, the one that polls is served first: the other must poll from then on. */
+static void *flush_once(void *arg)
+{
+	struct env *e = arg;
+
+	return (void *)(long)udf_pflush(e->queue, e->disk);
+}
+
+static bool waits(struct udf_queue *q, bool follower)
+{
+	bool yes;
+
+	pthread_mutex_lock(&q->wait_lock);
+	yes = follower ? q->followers : q->leader;
+	pthread_mutex_unlock(&q->wait_lock);
+	return yes;
+}
+
+static void test_hand_over(void **state)
+{
+	struct env *e = *state;
+	pthread_t leader, follower;
+	void *result;
+
+	fake_hold(true);
+	assert_int_equal(pthread_create(&leader, NULL, flush_once, e), 0);
+	while (!waits(e->queue, false))
+		sched_yield();
+	assert_int_equal(pthread_create(&follower, NULL, flush_once, e), 0);
+	while (!waits(e->queue, true))
+		sched_yield();
+	fake_serve(1);
+	pthread_join(leader, &result);
+	assert_null(result);
+	fake_serve(1);
+	pthread_join(follower, &result);
+	assert_null(result);
+	fake_hold(false);
 }
 
 /* A thread of libudf runs the callbacks. */
@@ -506,6 +547,7 @@ int main(void)
 		CASE(test_completions_nobody_asked_for),
 		CASE(test_sync_long),
 		CASE(test_threads_on_one_queue),
+		CASE(test_hand_over),
 		CASE(test_queue_thread),
 		CASE(test_disks),
 		CASE(test_further_modules),
