@@ -52,7 +52,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", udf_options_error(o));
 		return 1;
 	}
-	if (udf_wait_disks(udf, 1, 10000) < 0 || udf_disk_open(udf, NULL, &disk) || udf_queue_open(udf, 0, 256, 0, &queue))
+	if (udf_wait_disks(udf, 1, 10000) < 0 || udf_disk_open(udf, NULL, &disk) || udf_queue_open(udf, 0, 256, UDF_QUEUE_POLLED, &queue))
 		return 1;
 	for (i = 0; i < a.depth; i++)
 		submit(udf_buf_alloc(udf, 4096));

@@ -188,6 +188,11 @@ void udf_buf_free(struct udf *udf, void *buf);
 
 /* ---- queues ---- */
 
+/*
+ * The threads that poll run the driver themselves while they wait, in udf_poll() and the functions that wait, instead of waking its
+ * vCPU's thread for each step: the fastest, where one thread submits and polls all the time. Not with UDF_QUEUE_THREAD.
+ */
+#define UDF_QUEUE_POLLED 2u
 #define UDF_QUEUE_THREAD 1u	/* a thread of libudf runs the callbacks as completions come; udf_poll() is not needed */
 
 /*

@@ -273,6 +273,16 @@ void udf_driver_kick(struct udf_driver *driver, unsigned int cpu)
 	host_cpu_pend(cpu, HOST_PEND_FRONT);
 }
 
+int udf_driver_drive(struct udf_driver *driver, unsigned int cpu, bool (*until)(void *arg), void *arg, uint64_t spin_ns)
+{
+	return udf_vcpu_drive(cpu, until, arg, spin_ns);
+}
+
+void udf_driver_release(struct udf_driver *driver, unsigned int cpu)
+{
+	udf_vcpu_release(cpu);
+}
+
 unsigned int udf_driver_cpus(const struct udf_driver *driver)
 {
 	return udf_host.cpus;

@@ -10,6 +10,7 @@
 #ifndef UDF_CORE_DRIVER_H
 #define UDF_CORE_DRIVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,15 @@ long udf_driver_control(struct udf_driver *driver, enum host_command cmd, const 
 
 /* Make the front ends look at their rings on vCPU CPU (HOST_PEND_FRONT). Any thread; cheap when the vCPU is awake and looking. */
 void udf_driver_kick(struct udf_driver *driver, unsigned int cpu);
+
+/*
+ * Run vCPU CPU on the calling thread, if it is idle, until UNTIL(ARG) (asked whenever the kernel code is idle: must be cheap), or until
+ * it has been idle for SPIN_NS. Then the vCPU stays held: nobody else runs it before udf_driver_release(), except its own thread
+ * when work is left undone for about a millisecond. Returns 0, -EBUSY when the vCPU is running elsewhere, -ENODEV when the
+ * driver is lost. Application threads only.
+ */
+int udf_driver_drive(struct udf_driver *driver, unsigned int cpu, bool (*until)(void *arg), void *arg, uint64_t spin_ns);
+void udf_driver_release(struct udf_driver *driver, unsigned int cpu);
 
 unsigned int udf_driver_cpus(const struct udf_driver *driver);
 struct udf_image *udf_driver_image(struct udf_driver *driver);

@@ -18,6 +18,7 @@
 #define BATCH		32u
 #define SPIN_MAX_NS	20000u	/* about what a wake-up through the kernel costs */
 #define SPIN_MIN_NS	500u
+#define DRIVE_NS	1000000u	/* a polling thread looks for so long before it sleeps: more than most devices take */
 
 uint64_t udf_now(void)
 {
@@ -185,17 +186,43 @@ static bool spin(struct udf_queue *q)
 	return found;
 }
 
+static bool ready(void *arg)
+{
+	struct udf_queue *q = arg;
+	const struct udf_ring_shared *s = q->cq.shared;
+
+	return __atomic_load_n(&s->cq_tail, __ATOMIC_RELAXED) != __atomic_load_n(&s->cq_head, __ATOMIC_RELAXED) || interrupted(q);
+}
+
+/*
+ * UDF_QUEUE_POLLED: run the driver until there is a completion. Returns false when it is long in coming, or when the vCPU is busy on
+ * another thread for long: then this thread sleeps like any other.
+ */
+static bool drive(struct udf_queue *q)
+{
+	uint64_t end = udf_now() + DRIVE_NS;
+	int err;
+
+	do
+		err = udf_driver_drive(q->udf->driver, q->cpu, ready, q, DRIVE_NS);
+	while (err == -EBUSY && !ready(q) && udf_now() < end);
+	if (ready(q))
+		return true;
+	udf_driver_release(q->udf->driver, q->cpu);
+	return false;
+}
+
 static void sleep_until(struct udf_queue *q, uint64_t deadline, bool idle_too)
 {
 	unsigned int seen;
-	bool ready;
+	bool there;
 
 	atomic_fetch_add(&q->sleepers, 1);
 	seen = atomic_load(&q->wake);
 	pthread_mutex_lock(&q->cq_lock);
-	ready = udf_ring_wait_cq(&q->cq);
+	there = udf_ring_wait_cq(&q->cq);
 	pthread_mutex_unlock(&q->cq_lock);
-	if (!ready && !interrupted(q) && (idle_too || atomic_load(&q->in_flight))) {
+	if (!there && !interrupted(q) && (idle_too || atomic_load(&q->in_flight))) {
 		uint64_t now = udf_now(), left = deadline > now ? deadline - now : 0;
 		struct timespec ts = { .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
 
@@ -222,7 +249,7 @@ static int poll_queue(struct udf_queue *q, unsigned int max, int timeout_ms, boo
 			return 0;
 		if (deadline && udf_now() >= deadline)
 			return 0;
-		if (!spin(q))
+		if (!(q->flags & UDF_QUEUE_POLLED ? drive(q) : spin(q)))
 			sleep_until(q, deadline, idle_too);
 	}
 }

@@ -96,7 +96,8 @@ int udf_queue_open(struct udf *udf, int vcpu, unsigned int depth, unsigned int f
 	struct udf_queue *q;
 	int err;
 
-	if (vcpu < -1 || vcpu >= (int)udf->cpus || depth > UDF_RING_ENTRIES_MAX || flags & ~UDF_QUEUE_THREAD)
+	if (vcpu < -1 || vcpu >= (int)udf->cpus || depth > UDF_RING_ENTRIES_MAX || flags & ~(UDF_QUEUE_THREAD | UDF_QUEUE_POLLED) ||
+	    flags == (UDF_QUEUE_THREAD | UDF_QUEUE_POLLED))
 		return -EINVAL;
 	if (atomic_load(&udf->lost))
 		return -ENODEV;

@@ -80,6 +80,13 @@ struct udf_port_ops {
 	int (*irq_enable)(struct udf_port *port, enum udf_irq_type type, unsigned int count);
 	/* Mask or unmask one vector of the enabled type. INTx: unmasking reports the line's level again if it is asserted. */
 	int (*irq_mask)(struct udf_port *port, unsigned int vector, bool masked);
+	/*
+	 * Interrupts by looking instead of being told, for MSI-X; both NULL where the transport has no such thing. While a vector is polled, its
+	 * interrupt sets irq_words()[VECTOR] to something other than 0 and is not reported. When irq_poll(..., false) has returned, the word
+	 * is not set any more. irq_enable() and reset() end it for all vectors.
+	 */
+	volatile uint32_t *(*irq_words)(struct udf_port *port);
+	int (*irq_poll)(struct udf_port *port, unsigned int vector, bool polled);
 
 	/* Reset the function; its configuration is lost except for BARs. */
 	int (*reset)(struct udf_port *port);

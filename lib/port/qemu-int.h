@@ -84,6 +84,7 @@ struct qemu_port {
 	unsigned int intx_told;			/* thread's own: INTX_NEWS at the last report */
 	bool intx_high;				/* thread's own: the level last reported */
 	uint32_t msi_masked, msi_pending;	/* plain MSI is masked here */
+	volatile uint32_t *words;		/* polled vectors write here; NULL: not mapped yet */
 
 	/* the thread */
 	pthread_t thread;
@@ -125,6 +126,9 @@ int udf_qemu_reset(struct udf_port *port);
 unsigned int udf_qemu_irq_count(struct udf_port *port, enum udf_irq_type type);
 int udf_qemu_irq_enable(struct udf_port *port, enum udf_irq_type type, unsigned int count);
 int udf_qemu_irq_mask(struct udf_port *port, unsigned int vector, bool masked);
+volatile uint32_t *udf_qemu_irq_words(struct udf_port *port);
+int udf_qemu_irq_poll(struct udf_port *port, unsigned int vector, bool polled);
+void udf_qemu_irq_release(struct qemu_port *q);
 /* The device was reset: no type is enabled. */
 void udf_qemu_irq_forget(struct qemu_port *q);
 /* From qtest: a line of the interrupt controller has changed. */

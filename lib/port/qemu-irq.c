@@ -9,12 +9,15 @@
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "port/qemu-int.h"
 
 #define RING_TRIES 20000		/* about a second; QEMU needs one or two unless it ran out of descriptors */
 #define PCI_LINES 0x00ff0000u	/* GSIs 16 ... 23 of a q35 machine */
+#define WORDS 0x1000u			/* in RAM, below what is handed out as the arena */
+#define WORDS_LEN 0x2000u		/* a word for each of 2,048 vectors */
 
 unsigned int udf_qemu_irq_count(struct udf_port *port, enum udf_irq_type type)
 {
@@ -217,6 +220,47 @@ static int mask_intx(struct qemu_port *q, bool masked)
 	if (__atomic_load_n(&q->intx_lines, __ATOMIC_SEQ_CST))
 		udf_qemu_thread_kick(q);
 	return 0;
+}
+
+volatile uint32_t *udf_qemu_irq_words(struct udf_port *port)
+{
+	struct qemu_port *q = to_qemu(port);
+	void *words;
+
+	udf_spin_lock(&q->irq_lock);
+	if (!q->words) {
+		words = mmap(NULL, WORDS_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, q->ram_fd, WORDS);
+		q->words = words == MAP_FAILED ? NULL : words;
+	}
+	udf_spin_unlock(&q->irq_lock);
+	return q->words;
+}
+
+void udf_qemu_irq_release(struct qemu_port *q)
+{
+	if (q->words)
+		munmap((void *)q->words, WORDS_LEN);
+	q->words = NULL;
+}
+
+/* A message is a write to memory: to the doorbell, or to a word of RAM. Its data is not 0 in either case. */
+int udf_qemu_irq_poll(struct udf_port *port, unsigned int vector, bool polled)
+{
+	struct qemu_port *q = to_qemu(port);
+	enum udf_irq_type type;
+	uint64_t entry;
+	int ret = -EINVAL;
+
+	udf_spin_lock(&q->irq_lock);
+	if (vector < qemu_irq_live(q, &type) && type == UDF_IRQ_MSIX && vector < WORDS_LEN / 4) {
+		entry = q->msix_table + vector * PCI_MSIX_ENTRY_SIZE;
+		ret = udf_qtest_write(&q->qtest, entry + PCI_MSIX_ENTRY_LOWER_ADDR, 4,
+				      polled ? WORDS + 4 * vector : (uint32_t)q->doorbell);
+		if (!ret && !polled)
+			ret = udf_qtest_sync(&q->qtest);
+	}
+	udf_spin_unlock(&q->irq_lock);
+	return ret;
 }
 
 int udf_qemu_irq_mask(struct udf_port *port, unsigned int vector, bool masked)

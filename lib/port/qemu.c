@@ -170,6 +170,7 @@ static struct qemu_port *new_port(const struct udf_port_events *events, void *ct
 	pthread_mutex_init(&q->state_lock, NULL);
 	udf_qmp_init(&q->qmp);
 	udf_qemu_irq_forget(q);
+	udf_qemu_irq_release(q);
 	return q;
 }
 
@@ -297,5 +298,7 @@ static const struct udf_port_ops ops = {
 	.irq_count = udf_qemu_irq_count,
 	.irq_enable = udf_qemu_irq_enable,
 	.irq_mask = udf_qemu_irq_mask,
+	.irq_words = udf_qemu_irq_words,
+	.irq_poll = udf_qemu_irq_poll,
 	.reset = udf_qemu_reset,
 };

@@ -3,6 +3,8 @@
 #ifndef UDF_PORT_VPCI_INT_H
 #define UDF_PORT_VPCI_INT_H
 
+#include <stdatomic.h>
+
 #include "port/spin.h"
 #include "port/vpci.h"
 
@@ -19,6 +21,9 @@ struct vpci_region {
 	unsigned int bar;
 	uint64_t offset, len;	/* len 0: none */
 };
+
+#define VPCI_POLLERS 8		/* as many as there can be vCPUs */
+#define VPCI_POLLED 64		/* vectors of one poller; further ones are reported */
 
 struct udf_vpci {
 	struct udf_port *port;
@@ -49,6 +54,13 @@ struct udf_vpci {
 	enum udf_irq_type type;			/* enabled at the port, or VPCI_NO_TYPE */
 	unsigned int type_count;
 	bool intx_masked;
+
+	/* vectors that a thread looks at; see udf_vpci_poll() */
+	volatile uint32_t *words;
+	struct vpci_polled {
+		_Atomic unsigned int nr;
+		uint16_t vector[VPCI_POLLED];
+	} polled[VPCI_POLLERS];
 };
 
 /* Little-endian values in an array of bytes. */

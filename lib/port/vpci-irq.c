@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "port/vpci-int.h"
@@ -69,6 +70,13 @@ static bool vector_masked(const struct udf_vpci *v, unsigned int vector)
 	}
 }
 
+/* The port polls nothing any more. */
+static void poll_forget(struct udf_vpci *v)
+{
+	for (unsigned int i = 0; i < VPCI_POLLERS; i++)
+		atomic_store(&v->polled[i].nr, 0);
+}
+
 static int set_type(struct udf_vpci *v, enum udf_irq_type type, unsigned int count)
 {
 	const struct udf_port_ops *ops = v->port->ops;
@@ -82,6 +90,7 @@ static int set_type(struct udf_vpci *v, enum udf_irq_type type, unsigned int cou
 	if (v->type != VPCI_NO_TYPE)
 		ret = ops->irq_enable(v->port, v->type, 0);
 	v->type = VPCI_NO_TYPE;
+	poll_forget(v);
 	memset(v->unmasked, 0, sizeof(v->unmasked));
 	memset(v->pending, 0, sizeof(v->pending));
 	if (!ret && type != VPCI_NO_TYPE)
@@ -122,6 +131,7 @@ int udf_vpci_irq_update(struct udf_vpci *v)
 void udf_vpci_irq_reset(struct udf_vpci *v)
 {
 	v->type = VPCI_NO_TYPE;
+	poll_forget(v);
 	memset(v->unmasked, 0, sizeof(v->unmasked));
 	memset(v->pending, 0, sizeof(v->pending));
 	for (unsigned int i = 0; i < v->nr_entries; i++)
@@ -197,6 +207,57 @@ void udf_vpci_irq(struct udf_vpci *v, unsigned int vector, int level)
 		v->events->msi(v->ctx, addr, data);
 	if (intx)
 		v->events->intx(v->ctx);
+}
+
+unsigned int udf_vpci_poll_start(struct udf_vpci *v, unsigned int poller, uint64_t addr)
+{
+	const struct udf_port_ops *ops = v->port->ops;
+	struct vpci_polled *p = &v->polled[poller];
+	unsigned int n = 0;
+
+	if (!ops->irq_words || !ops->irq_poll)
+		return 0;
+	udf_spin_lock(&v->lock);
+	if (!v->words)
+		v->words = ops->irq_words(v->port);
+	for (unsigned int i = 0; v->words && v->type == UDF_IRQ_MSIX && i < v->type_count && n < VPCI_POLLED; i++) {
+		const struct vpci_entry *e = &v->entry[i];
+
+		if (!bit_get(v->unmasked, i) || ((uint64_t)e->word[1] << 32 | e->word[0]) != addr)
+			continue;
+		if (ops->irq_poll(v->port, i, true))
+			break;
+		p->vector[n++] = (uint16_t)i;
+	}
+	atomic_store(&p->nr, n);
+	udf_spin_unlock(&v->lock);
+	return n;
+}
+
+void udf_vpci_poll(struct udf_vpci *v, unsigned int poller)
+{
+	struct vpci_polled *p = &v->polled[poller];
+	unsigned int n = atomic_load_explicit(&p->nr, memory_order_acquire);
+
+	for (unsigned int i = 0; i < n; i++) {
+		volatile uint32_t *word = &v->words[p->vector[i]];
+
+		if (*word && __atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST))
+			udf_vpci_irq(v, p->vector[i], 0);
+	}
+}
+
+void udf_vpci_poll_stop(struct udf_vpci *v, unsigned int poller)
+{
+	struct vpci_polled *p = &v->polled[poller];
+
+	udf_spin_lock(&v->lock);
+	/* a lost port is reported by its transport */
+	for (unsigned int i = 0; i < atomic_load(&p->nr); i++)
+		(void)v->port->ops->irq_poll(v->port, p->vector[i], false);
+	udf_spin_unlock(&v->lock);
+	udf_vpci_poll(v, poller);
+	atomic_store(&p->nr, 0);
 }
 
 void udf_vpci_intx_mask(struct udf_vpci *v, bool masked)

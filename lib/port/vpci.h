@@ -46,6 +46,15 @@ void udf_vpci_free(struct udf_vpci *vpci);
 /* The transport reports interrupt VECTOR; LEVEL is for INTx. To be called from udf_port_events.irq, with its arguments. */
 void udf_vpci_irq(struct udf_vpci *vpci, unsigned int vector, int level);
 
+/*
+ * Poll interrupts: POLLER (0 ... 7) looks itself, by udf_vpci_poll(), for those whose message goes to ADDR, as long as it has nothing
+ * better to do; they are not reported by anybody else meanwhile. Returns how many vectors that are; 0 when the transport cannot.
+ */
+unsigned int udf_vpci_poll_start(struct udf_vpci *vpci, unsigned int poller, uint64_t addr);
+void udf_vpci_poll(struct udf_vpci *vpci, unsigned int poller);
+/* They are reported again. What came meanwhile is reported before this returns. */
+void udf_vpci_poll_stop(struct udf_vpci *vpci, unsigned int poller);
+
 /* Configuration space: SIZE 1, 2, 4, naturally aligned, OFFSET < 4096. On error *VALUE is all ones. Returns 0, -EINVAL, -ENODEV. */
 int udf_vpci_config_read(struct udf_vpci *vpci, unsigned int offset, unsigned int size, uint32_t *value);
 int udf_vpci_config_write(struct udf_vpci *vpci, unsigned int offset, unsigned int size, uint32_t value);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -73,6 +74,7 @@ void host_event(const char *action, const char *devpath, const char *const *env,
 void udf_host_fail(const char *why)
 {
 	struct udf_host *h = &udf_host;
+	unsigned int cpu;
 
 	pthread_mutex_lock(&h->lock);
 	if (h->dead) {
@@ -83,6 +85,10 @@ void udf_host_fail(const char *why)
 	h->dead = true;
 	pthread_cond_broadcast(&h->changed);
 	pthread_mutex_unlock(&h->lock);
+	/* an application's thread that runs kernel code has to come out of it */
+	for (cpu = 0; cpu < h->cpus; cpu++)
+		if (h->vcpu[cpu].started)
+			syscall(SYS_tgkill, getpid(), atomic_load(&h->vcpu[cpu].tid), UDF_KICK_SIGNAL);
 	if (h->lost)
 		h->lost(h->ctx, h->why);
 }
@@ -96,7 +102,7 @@ void host_die(const char *text)
 	host_log_write(0, text, strlen(text));
 	if (udf_host.lost) {
 		udf_host_fail(text);
-		udf_vcpu_leave(udf_vcpu_self());
+		udf_vcpu_quit(udf_vcpu_self());
 	}
 	fflush(NULL);
 	abort();

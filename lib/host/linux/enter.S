@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The way of a vCPU's thread into kernel code and out of it. Host world.
+ * The way of a thread into a vCPU's kernel code and out of it. Host world.
  *
  * The thread's own stack becomes the vCPU's host stack: everything below the point of entry is for bridges
- * (struct host_vcpu.host_stack). Leaving throws away what is on it and returns from udf_vcpu_enter().
+ * (struct host_vcpu.host_stack). Leaving throws away what is on it and returns from the entry.
+ *
+ * A vCPU changes threads while it is idle: kernel code is then inside host_cpu_idle(), called by a bridge, and all that it
+ * needs to go on is the callee-saved registers and the bridge's return address, kept in udf_vcpu.idle. Any thread can load
+ * them and return to the bridge in host_cpu_idle()'s place; the bridge then goes back to the task's stack.
  */
 #include "vcpu-offsets.h"
 
 	.text
 
-/* void udf_vcpu_enter(unsigned long stack, void (*entry)(unsigned int), unsigned int arg, struct udf_vcpu *vcpu) */
-	.globl	udf_vcpu_enter
-	.type	udf_vcpu_enter, @function
-udf_vcpu_enter:
+.macro SAVE_THREAD vcpu, slot
 	pushq	%rbp
 	pushq	%rbx
 	pushq	%r12
@@ -20,22 +21,14 @@ udf_vcpu_enter:
 	pushq	%r14
 	pushq	%r15
 	subq	$8, %rsp
-	movq	%rsp, UDF_VCPU_ENTER_SP(%rcx)
+	movq	%rsp, \slot(\vcpu)
 	movq	%rsp, %rax
 	andq	$-16, %rax
 	movq	%rax, %gs:HOST_VCPU_HOST_STACK
-	movq	%rdi, %rsp
-	movl	%edx, %edi
-	xorl	%ebp, %ebp
-	pushq	$0			/* no caller: back traces end here */
-	jmp	*%rsi
-	.size	udf_vcpu_enter, . - udf_vcpu_enter
+.endm
 
-/* void udf_vcpu_leave(struct udf_vcpu *vcpu): back to where udf_vcpu_enter() was called */
-	.globl	udf_vcpu_leave
-	.type	udf_vcpu_leave, @function
-udf_vcpu_leave:
-	movq	UDF_VCPU_ENTER_SP(%rdi), %rsp
+.macro RETURN_TO_THREAD vcpu, slot
+	movq	\slot(\vcpu), %rsp
 	addq	$8, %rsp
 	popq	%r15
 	popq	%r14
@@ -44,6 +37,65 @@ udf_vcpu_leave:
 	popq	%rbx
 	popq	%rbp
 	ret
+.endm
+
+.macro FUNCTION name
+	.globl	\name
+	.type	\name, @function
+	.balign	16
+\name:
+.endm
+
+/* void udf_vcpu_enter(unsigned long stack, void (*entry)(unsigned int), unsigned int arg, struct udf_vcpu *vcpu) */
+FUNCTION udf_vcpu_enter
+	SAVE_THREAD %rcx, UDF_VCPU_ENTER_SP
+	movq	%rdi, %rsp
+	movl	%edx, %edi
+	xorl	%ebp, %ebp
+	pushq	$0			/* no caller: back traces end here */
+	jmp	*%rsi
+	.size	udf_vcpu_enter, . - udf_vcpu_enter
+
+/* void udf_vcpu_leave(struct udf_vcpu *vcpu): back to where udf_vcpu_enter() was called */
+FUNCTION udf_vcpu_leave
+	RETURN_TO_THREAD %rdi, UDF_VCPU_ENTER_SP
 	.size	udf_vcpu_leave, . - udf_vcpu_leave
+
+/* void udf_vcpu_drive_enter(struct udf_vcpu *vcpu): go on with the idle vCPU's kernel code on this thread, until it is idle again */
+FUNCTION udf_vcpu_drive_enter
+	SAVE_THREAD %rdi, UDF_VCPU_DRIVE_SP
+	jmp	.Lresume
+	.size	udf_vcpu_drive_enter, . - udf_vcpu_drive_enter
+
+/* void udf_vcpu_drive_leave(struct udf_vcpu *vcpu): back to where udf_vcpu_drive_enter() was called */
+FUNCTION udf_vcpu_drive_leave
+	RETURN_TO_THREAD %rdi, UDF_VCPU_DRIVE_SP
+	.size	udf_vcpu_drive_leave, . - udf_vcpu_drive_leave
+
+/* void host_cpu_idle(void), called by its bridge. udf_vcpu_idle() says whether kernel code goes on here, or this thread leaves it. */
+FUNCTION host_cpu_idle
+	movq	%gs:HOST_VCPU_HOST, %rdi
+	movq	(%rsp), %rax
+	movq	%rbx, UDF_VCPU_IDLE+0(%rdi)
+	movq	%rbp, UDF_VCPU_IDLE+8(%rdi)
+	movq	%r12, UDF_VCPU_IDLE+16(%rdi)
+	movq	%r13, UDF_VCPU_IDLE+24(%rdi)
+	movq	%r14, UDF_VCPU_IDLE+32(%rdi)
+	movq	%r15, UDF_VCPU_IDLE+40(%rdi)
+	movq	%rax, UDF_VCPU_IDLE+48(%rdi)
+	subq	$8, %rsp
+	call	udf_vcpu_idle
+	movq	%gs:HOST_VCPU_HOST, %rdi
+	testl	%eax, %eax
+	jnz	udf_vcpu_drive_leave
+.Lresume:
+	movq	UDF_VCPU_IDLE+0(%rdi), %rbx
+	movq	UDF_VCPU_IDLE+8(%rdi), %rbp
+	movq	UDF_VCPU_IDLE+16(%rdi), %r12
+	movq	UDF_VCPU_IDLE+24(%rdi), %r13
+	movq	UDF_VCPU_IDLE+32(%rdi), %r14
+	movq	UDF_VCPU_IDLE+40(%rdi), %r15
+	jmp	*UDF_VCPU_IDLE+48(%rdi)
+	.size	host_cpu_idle, . - host_cpu_idle
 
 	.section .note.GNU-stack, "", @progbits

@@ -22,14 +22,29 @@
 #include "port/port.h"
 #include "port/vpci.h"
 
-enum udf_vcpu_state { UDF_VCPU_RUNNING, UDF_VCPU_SPINNING, UDF_VCPU_SLEEPING };
+/*
+ * Who has a vCPU. Its own thread runs its kernel code, spins or sleeps when it is idle. A thread of the application may take it while
+ * it is idle (hold it), run its kernel code (drive it), and give it back: see drive.c.
+ *
+ *   RUNNING <-> SPINNING -> SLEEPING -> RUNNING     the vCPU's own thread
+ *               SPINNING, SLEEPING -> HELD          udf_vcpu_hold()
+ *               HELD -> RUNNING <-> DRIVEN -> HELD  udf_vcpu_drive(): RUNNING on the application's thread
+ *               HELD -> SLEEPING                    udf_vcpu_release()
+ *               HELD -> RUNNING                     its own thread, when the holder leaves work undone
+ */
+enum udf_vcpu_state { UDF_VCPU_RUNNING, UDF_VCPU_SPINNING, UDF_VCPU_SLEEPING, UDF_VCPU_HELD, UDF_VCPU_DRIVEN };
 
 /* One vCPU's thread. */
 struct udf_vcpu {
-	unsigned long enter_sp;			/* the thread's own stack, where udf_vcpu_enter() left it; first, for enter.S */
+	/* for enter.S; vcpu-offsets.h knows where they are */
+	unsigned long enter_sp;			/* the own thread's stack, where udf_vcpu_enter() left it */
+	unsigned long drive_sp;			/* the driving thread's, where udf_vcpu_drive_enter() left it */
+	unsigned long idle[7];			/* registers that the idle kernel code goes on with */
+
 	unsigned int cpu;
 	pthread_t thread;
-	pid_t tid;
+	pid_t own_tid;
+	_Atomic pid_t tid;			/* of the thread that runs it now */
 	bool started;
 	_Atomic(struct host_vcpu *) area;	/* the kernel's per-CPU area, struct host_vcpu at its head */
 	_Atomic int state;			/* enum udf_vcpu_state */
@@ -37,10 +52,14 @@ struct udf_vcpu {
 	_Atomic bool stop;			/* leave kernel code at the next idle */
 	unsigned long vectors[HOST_VECTORS / 64];
 	timer_t timer;
-	uint64_t deadline, armed;		/* nanoseconds; 0: none */
+	_Atomic uint64_t deadline, armed;	/* nanoseconds; 0: none */
 	uint64_t spin_ns;			/* how long to spin before sleeping: adapts */
 	uint64_t sleeps;
-	stack_t alt_stack;
+	_Atomic uint64_t held_at;		/* when it was last taken by the application, 0: not lately */
+	bool (*until)(void *arg);		/* the driving thread's */
+	void *until_arg;
+	uint64_t until_ns;
+	_Atomic bool polling;			/* interrupts of this vCPU are looked for, not reported */
 	/* first kernel code */
 	unsigned long percpu, stack;
 	void (*entry)(unsigned int cpu);
@@ -88,21 +107,56 @@ struct udf_host {
 
 extern struct udf_host udf_host;
 
-/* The calling thread's vCPU, NULL for any other thread. Async-signal-safe. */
+/* A thread that runs kernel code, for the time that it does and afterwards. */
+struct udf_thread {
+	struct udf_vcpu *vcpu;			/* that it runs now, NULL: none */
+	pid_t tid;				/* 0: not set up */
+	bool driving;				/* it is the application's thread */
+	stack_t alt_stack;			/* where faults of kernel code are served */
+	sigset_t mask;				/* signals that it blocks */
+};
+
+/* The calling thread's, and the vCPU that it runs (NULL: none). Async-signal-safe. */
+struct udf_thread *udf_thread_self(void);
 struct udf_vcpu *udf_vcpu_self(void);
 
 /* vcpu.c */
 int udf_vcpus_start(struct udf_error *err);	/* boots the kernel code on vCPU 0 */
 int udf_vcpus_stop(int timeout_ms);		/* 0, or -ETIMEDOUT when one does not get idle */
 uint64_t udf_host_now(void);
+void udf_timer_arm(struct udf_vcpu *vcpu, uint64_t when);
 
 /* enter.S: run ENTRY(ARG) on the kernel stack whose top is STACK; returns when udf_vcpu_leave() is called. */
 void udf_vcpu_enter(unsigned long stack, void (*entry)(unsigned int), unsigned int arg, struct udf_vcpu *vcpu);
 void udf_vcpu_leave(struct udf_vcpu *vcpu) __attribute__((noreturn));
+/* enter.S: go on with the kernel code of an idle VCPU; returns when udf_vcpu_idle() says so, or by udf_vcpu_drive_leave(). */
+void udf_vcpu_drive_enter(struct udf_vcpu *vcpu);
+void udf_vcpu_drive_leave(struct udf_vcpu *vcpu) __attribute__((noreturn));
+/* For host_cpu_idle() in enter.S: 0: kernel code goes on, on this thread; 1: this thread leaves it. */
+int udf_vcpu_idle(struct udf_vcpu *vcpu);
+/* This thread leaves the vCPU's kernel code, whatever it is doing. */
+void udf_vcpu_quit(struct udf_vcpu *vcpu) __attribute__((noreturn));
+
+/* vcpu.c, for drive.c */
+bool udf_vcpu_pending(struct udf_vcpu *vcpu);
+void udf_vcpu_wake(struct udf_vcpu *vcpu);
+int udf_thread_set_up(struct udf_thread *t);
+void udf_gs_write(unsigned long base);
+
+/* drive.c */
+int udf_vcpu_hold(unsigned int cpu);
+void udf_vcpu_release(unsigned int cpu);
+int udf_vcpu_drive(unsigned int cpu, bool (*until)(void *arg), void *arg, uint64_t spin_ns);
+int udf_vcpu_idle_driven(struct udf_vcpu *vcpu);
+void udf_vcpu_poll_stop(struct udf_vcpu *vcpu);
 
 /* bridge.c */
 int udf_bridges_map(struct udf_error *err);
 void udf_bridges_unmap(void);
+struct udf_symfile;
+struct udf_frames;
+/* Names and frames of the bridges, for debuggers; no driver need run. */
+void udf_bridges_describe(struct udf_symfile *file, struct udf_frames *frames);
 bool udf_bridge_interruptible(uint64_t ip);	/* IP is in a bridge, on the way back to kernel code */
 
 /* signal.c */

@@ -65,35 +65,39 @@ static void udf_frame_put(ucontext_t *uc, const struct host_frame *f)
 	g[REG_RIP] = f->ip; g[REG_RSP] = f->sp; g[REG_EFL] = f->flags;
 }
 
-/* The timer of this vCPU fired: has its deadline come? */
-static void udf_timer_fired(struct udf_vcpu *vcpu, struct host_vcpu *area)
+/*
+ * The timer of VCPU fired, which always reaches its own thread, though another may be driving it: has its deadline come? The deadline
+ * is the running thread's to set; here it is only looked at.
+ */
+static void udf_timer_fired(struct udf_vcpu *vcpu)
 {
-	uint64_t deadline = vcpu->deadline;
+	uint64_t deadline = atomic_load(&vcpu->deadline);
 
-	vcpu->armed = 0;
-	if (!deadline)
+	atomic_store(&vcpu->armed, 0);
+	if (!deadline || !atomic_load(&vcpu->area))
 		return;
-	if (udf_host_now() >= deadline) {
-		vcpu->deadline = 0;
-		__atomic_fetch_or(&area->pending, HOST_PEND_TIMER, __ATOMIC_SEQ_CST);
-		/* the futex that an idle vCPU sleeps on is waited for again after a signal: unless its word has changed */
-		atomic_fetch_add(&vcpu->wake, 1);
-	} else {
-		host_timer_set(deadline);
+	if (udf_host_now() < deadline) {
+		udf_timer_arm(vcpu, deadline);
+		return;
 	}
+	if (atomic_compare_exchange_strong(&vcpu->deadline, &deadline, 0))
+		host_cpu_pend(vcpu->cpu, HOST_PEND_TIMER);
+	/* the futex that an idle vCPU sleeps on is waited for again after a signal: unless its word has changed */
+	atomic_fetch_add(&vcpu->wake, 1);
 }
 
 /* Kernel code may switch tasks in here: what follows the call can run on another vCPU's thread. */
 static __attribute__((noinline)) void udf_interrupt(ucontext_t *uc)
 {
+	struct udf_thread *thread;
 	struct host_frame frame;
-	struct udf_vcpu *vcpu;
 
 	udf_frame_get(uc, &frame);
 	udf_host.entry.deliver(&frame);
-	/* sigreturn sets the thread's signal stack from the frame: this thread's, not the one's that was interrupted */
-	vcpu = udf_vcpu_self();
-	uc->uc_stack = vcpu->alt_stack;
+	/* sigreturn sets the thread's signal stack and mask from the frame: this thread's, not the one's that was interrupted */
+	thread = udf_thread_self();
+	uc->uc_stack = thread->alt_stack;
+	uc->uc_sigmask = thread->mask;
 }
 
 static void udf_on_kick(int sig, siginfo_t *si, void *context)
@@ -103,16 +107,16 @@ static void udf_on_kick(int sig, siginfo_t *si, void *context)
 	struct host_vcpu *area;
 	uint64_t ip;
 
+	if (si->si_code == SI_TIMER)
+		udf_timer_fired(si->si_value.sival_ptr);
 	if (!vcpu)
 		return;
 	area = atomic_load(&vcpu->area);
 	if (!area)
 		return;
-	if (si->si_code == SI_TIMER)
-		udf_timer_fired(vcpu, area);
 	ip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
 	if (udf_host.dead && (udf_kernel_text(ip) || udf_bridge_interruptible(ip)))
-		udf_vcpu_leave(vcpu);
+		udf_vcpu_quit(vcpu);
 	if (area->irq_flag && area->pending && udf_host.entry.deliver && (udf_kernel_text(ip) || udf_bridge_interruptible(ip)))
 		udf_interrupt(uc);
 }

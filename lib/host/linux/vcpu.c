@@ -27,17 +27,29 @@
 #define SPIN_MAX_NS 60000ull
 #define THREAD_STACK (1ul << 20)		/* of a vCPU's thread: the host stack that bridges use */
 #define ALT_STACK (256ul << 10)
+#define HELD_CHECK_NS 1000000u			/* how long a holder may leave work undone */
+#define HELD_FORGET_NS 100000000u		/* not held for so long: the application does not drive any more */
 
 _Static_assert(offsetof(struct udf_vcpu, enter_sp) == UDF_VCPU_ENTER_SP, "enter.S knows this offset");
+_Static_assert(offsetof(struct udf_vcpu, drive_sp) == UDF_VCPU_DRIVE_SP, "enter.S knows this offset");
+_Static_assert(offsetof(struct udf_vcpu, idle) == UDF_VCPU_IDLE, "enter.S knows this offset");
 
 struct udf_host udf_host = { .arena_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static __thread struct udf_vcpu *udf_vcpu_tls __attribute__((tls_model("initial-exec")));
+static __thread struct udf_thread udf_thread_tls __attribute__((tls_model("initial-exec")));
 
 /* Not inlined: after kernel code has run, the caller may be on another thread, and must not use a remembered TLS address. */
+__attribute__((noinline)) struct udf_thread *udf_thread_self(void)
+{
+	struct udf_thread *thread = &udf_thread_tls;
+
+	__asm__ volatile("" : "+r"(thread) : : "memory");
+	return thread;
+}
+
 __attribute__((noinline)) struct udf_vcpu *udf_vcpu_self(void)
 {
-	struct udf_vcpu *vcpu = udf_vcpu_tls;
+	struct udf_vcpu *vcpu = udf_thread_tls.vcpu;
 
 	__asm__ volatile("" : "+r"(vcpu) : : "memory");
 	return vcpu;
@@ -103,45 +115,66 @@ unsigned int host_cpu_cap(unsigned int *words, unsigned int n)
 	return n;
 }
 
-static inline void udf_write_gs(unsigned long base)
+void udf_gs_write(unsigned long base)
 {
 	__asm__ volatile("wrgsbase %0" : : "r"(base) : "memory");
 }
 
-static long udf_futex(_Atomic uint32_t *word, int op, uint32_t value)
+static long udf_futex(_Atomic uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
 {
-	return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+	return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, timeout, NULL, 0);
 }
 
 void host_cpu_pend(unsigned int cpu, unsigned long bits)
 {
 	struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
 	struct host_vcpu *area = atomic_load(&vcpu->area);
+	const struct udf_thread *self = udf_thread_self();
 	unsigned long old;
 
 	if (!area)
 		return;
 	old = __atomic_fetch_or(&area->pending, bits, __ATOMIC_SEQ_CST);
-	if (old || vcpu == udf_vcpu_self())
+	if (old || (self->vcpu == vcpu && self->tid == atomic_load(&vcpu->tid) && atomic_load(&vcpu->state) == UDF_VCPU_RUNNING))
 		return;			/* whoever set the first bit has poked it; oneself looks on the way back */
 	switch (atomic_load(&vcpu->state)) {
 	case UDF_VCPU_SPINNING:
+	case UDF_VCPU_DRIVEN:
+	case UDF_VCPU_HELD:		/* its holder looks soon, or its own thread does */
 		return;
 	case UDF_VCPU_SLEEPING:
-		atomic_fetch_add(&vcpu->wake, 1);
-		udf_futex(&vcpu->wake, FUTEX_WAKE, 1);
+		udf_vcpu_wake(vcpu);
 		return;
 	default:
-		syscall(SYS_tgkill, getpid(), vcpu->tid, UDF_KICK_SIGNAL);
+		syscall(SYS_tgkill, getpid(), atomic_load(&vcpu->tid), UDF_KICK_SIGNAL);
 	}
 }
 
-static bool udf_vcpu_pending(struct udf_vcpu *vcpu)
+/* Wake the vCPU's own thread from its sleep. */
+void udf_vcpu_wake(struct udf_vcpu *vcpu)
+{
+	atomic_fetch_add(&vcpu->wake, 1);
+	udf_futex(&vcpu->wake, FUTEX_WAKE, 1, NULL);
+}
+
+bool udf_vcpu_pending(struct udf_vcpu *vcpu)
 {
 	struct host_vcpu *area = atomic_load_explicit(&vcpu->area, memory_order_relaxed);
 
 	return __atomic_load_n(&area->pending, __ATOMIC_SEQ_CST) || atomic_load_explicit(&vcpu->stop, memory_order_relaxed) ||
 	       udf_host.dead;
+}
+
+/* The own thread takes the vCPU from state FROM. */
+static bool udf_vcpu_take(struct udf_vcpu *vcpu, int from)
+{
+	struct host_vcpu *area = atomic_load(&vcpu->area);
+
+	if (!atomic_compare_exchange_strong(&vcpu->state, &from, UDF_VCPU_RUNNING))
+		return false;
+	area->host_stack = vcpu->enter_sp & -16ul;
+	atomic_store(&vcpu->tid, vcpu->own_tid);
+	return true;
 }
 
 /* Spin for as long as it has paid lately. Returns whether something came. */
@@ -156,6 +189,8 @@ static bool udf_vcpu_spin(struct udf_vcpu *vcpu)
 				vcpu->spin_ns = SPIN_MAX_NS;
 				return true;
 			}
+			if (atomic_load_explicit(&vcpu->state, memory_order_relaxed) != UDF_VCPU_SPINNING)
+				return false;
 			_mm_pause();
 		}
 	} while (udf_host_now() - start < vcpu->spin_ns);
@@ -163,16 +198,40 @@ static bool udf_vcpu_spin(struct udf_vcpu *vcpu)
 	return false;
 }
 
+/*
+ * Wait until the vCPU is ours and has something to do. While the application's threads hold it now and then, look every
+ * HELD_CHECK_NS whether one has left work undone: it may never come back.
+ */
 static void udf_vcpu_sleep(struct udf_vcpu *vcpu)
 {
-	while (!udf_vcpu_pending(vcpu)) {
-		uint32_t seq = atomic_load(&vcpu->wake);
+	const struct timespec check = { .tv_nsec = HELD_CHECK_NS };
+	int state = UDF_VCPU_SPINNING;
 
-		atomic_store(&vcpu->state, UDF_VCPU_SLEEPING);
-		if (!udf_vcpu_pending(vcpu)) {
-			vcpu->sleeps++;
-			udf_futex(&vcpu->wake, FUTEX_WAIT, seq);
+	atomic_compare_exchange_strong(&vcpu->state, &state, UDF_VCPU_SLEEPING);
+	for (;;) {
+		uint32_t seq = atomic_load(&vcpu->wake);
+		uint64_t held_at = atomic_load(&vcpu->held_at);
+
+		if (udf_vcpu_pending(vcpu)) {
+			if (udf_vcpu_take(vcpu, UDF_VCPU_SLEEPING))
+				return;
+			if (held_at && udf_host_now() - held_at > HELD_CHECK_NS && udf_vcpu_take(vcpu, UDF_VCPU_HELD)) {
+				udf_vcpu_poll_stop(vcpu);
+				return;
+			}
+			if (udf_host.dead && atomic_load(&vcpu->state) != UDF_VCPU_RUNNING)
+				return;
 		}
+		if (held_at && udf_host_now() - held_at > HELD_FORGET_NS && udf_vcpu_take(vcpu, UDF_VCPU_HELD)) {
+			udf_vcpu_poll_stop(vcpu);
+			atomic_compare_exchange_strong(&vcpu->held_at, &held_at, 0);
+			atomic_store(&vcpu->state, UDF_VCPU_SLEEPING);
+			continue;
+		}
+		if (atomic_load(&vcpu->polling))
+			udf_vpci_poll(udf_host.vpci, vcpu->cpu);
+		vcpu->sleeps += !held_at;
+		udf_futex(&vcpu->wake, FUTEX_WAIT, seq, held_at ? &check : NULL);
 	}
 }
 
@@ -197,16 +256,26 @@ static bool udf_vcpu_park(struct udf_vcpu *vcpu)
 	}
 }
 
-void host_cpu_idle(void)
+void udf_vcpu_quit(struct udf_vcpu *vcpu)
 {
-	struct udf_vcpu *vcpu = udf_vcpu_self();
+	if (udf_thread_self()->driving)
+		udf_vcpu_drive_leave(vcpu);
+	udf_vcpu_leave(vcpu);
+}
 
+int udf_vcpu_idle(struct udf_vcpu *vcpu)
+{
+	/* what a null per-CPU pointer points to: its owner was not initialised */
+	if (vcpu != udf_vcpu_self())
+		host_die("kernel code has written to the head of its per-CPU area");
+	if (udf_thread_self()->driving)
+		return udf_vcpu_idle_driven(vcpu);
 	atomic_store(&vcpu->state, UDF_VCPU_SPINNING);
-	if (!udf_vcpu_spin(vcpu))
+	if (!udf_vcpu_spin(vcpu) || !udf_vcpu_take(vcpu, UDF_VCPU_SPINNING))
 		udf_vcpu_sleep(vcpu);
-	atomic_store(&vcpu->state, UDF_VCPU_RUNNING);
 	if (udf_host.dead || (atomic_load(&vcpu->stop) && udf_vcpu_park(vcpu)))
 		udf_vcpu_leave(vcpu);
+	return 0;
 }
 
 /*
@@ -216,15 +285,21 @@ void host_cpu_idle(void)
 void host_timer_set(unsigned long deadline)
 {
 	struct udf_vcpu *vcpu = udf_vcpu_self();
-	struct itimerspec when = { 0 };
+	uint64_t armed = atomic_load(&vcpu->armed);
 
-	vcpu->deadline = deadline;
-	if (!deadline || (vcpu->armed && vcpu->armed <= deadline))
-		return;
-	vcpu->armed = deadline;
-	when.it_value.tv_sec = (time_t)(deadline / 1000000000u);
-	when.it_value.tv_nsec = (long)(deadline % 1000000000u);
-	timer_settime(vcpu->timer, TIMER_ABSTIME, &when, NULL);
+	atomic_store(&vcpu->deadline, deadline);
+	if (deadline && (!armed || armed > deadline))
+		udf_timer_arm(vcpu, deadline);
+}
+
+void udf_timer_arm(struct udf_vcpu *vcpu, uint64_t when)
+{
+	struct itimerspec at = {
+		.it_value = { .tv_sec = (time_t)(when / 1000000000u), .tv_nsec = (long)(when % 1000000000u) },
+	};
+
+	atomic_store(&vcpu->armed, when);
+	timer_settime(vcpu->timer, TIMER_ABSTIME, &at, NULL);
 }
 
 void host_cpu_area(unsigned long percpu)
@@ -234,7 +309,7 @@ void host_cpu_area(unsigned long percpu)
 
 	*area = *atomic_load(&vcpu->area);
 	atomic_store(&vcpu->area, area);
-	udf_write_gs(percpu);
+	udf_gs_write(percpu);
 }
 
 void host_entry(const struct host_entry *entry)
@@ -243,60 +318,72 @@ void host_entry(const struct host_entry *entry)
 }
 
 /* Only our signals and those of faults reach a vCPU's thread: the application's own go to its other threads. */
-static void udf_vcpu_mask_signals(void)
+static void udf_vcpu_mask_signals(struct udf_thread *t)
 {
-	sigset_t set;
-
-	sigfillset(&set);
-	sigdelset(&set, UDF_KICK_SIGNAL);
-	sigdelset(&set, SIGSEGV);
-	sigdelset(&set, SIGBUS);
-	sigdelset(&set, SIGILL);
-	sigdelset(&set, SIGFPE);
-	sigdelset(&set, SIGTRAP);
-	pthread_sigmask(SIG_SETMASK, &set, NULL);
+	sigfillset(&t->mask);
+	sigdelset(&t->mask, UDF_KICK_SIGNAL);
+	sigdelset(&t->mask, SIGSEGV);
+	sigdelset(&t->mask, SIGBUS);
+	sigdelset(&t->mask, SIGILL);
+	sigdelset(&t->mask, SIGFPE);
+	sigdelset(&t->mask, SIGTRAP);
+	pthread_sigmask(SIG_SETMASK, &t->mask, NULL);
 }
 
-static int udf_vcpu_set_up(struct udf_vcpu *vcpu)
+/* Make the calling thread T one that can run kernel code: it needs a stack for faults, since the kernel's own are small. */
+int udf_thread_set_up(struct udf_thread *t)
 {
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = UDF_KICK_SIGNAL };
+	t->alt_stack.ss_size = ALT_STACK;
+	t->alt_stack.ss_sp = mmap(NULL, ALT_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (t->alt_stack.ss_sp == MAP_FAILED || sigaltstack(&t->alt_stack, NULL))
+		return -errno;
+	t->tid = (pid_t)syscall(SYS_gettid);
+	return 0;
+}
 
-	vcpu->tid = (pid_t)syscall(SYS_gettid);
+static void udf_thread_take_down(struct udf_thread *t)
+{
+	const stack_t none = { .ss_flags = SS_DISABLE };
+
+	sigaltstack(&none, NULL);
+	munmap(t->alt_stack.ss_sp, ALT_STACK);
+	memset(t, 0, sizeof(*t));
+}
+
+static int udf_vcpu_set_up(struct udf_vcpu *vcpu, struct udf_thread *t)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = UDF_KICK_SIGNAL, .sigev_value.sival_ptr = vcpu };
+	int err = udf_thread_set_up(t);
+
+	vcpu->own_tid = t->tid;
+	atomic_store(&vcpu->tid, t->tid);
 	vcpu->spin_ns = SPIN_MAX_NS;
-	vcpu->alt_stack.ss_size = ALT_STACK;
-	vcpu->alt_stack.ss_sp = mmap(NULL, ALT_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (vcpu->alt_stack.ss_sp == MAP_FAILED)
-		return -errno;
-	if (sigaltstack(&vcpu->alt_stack, NULL))
-		return -errno;
-	event._sigev_un._tid = vcpu->tid;
-	return timer_create(CLOCK_MONOTONIC, &event, &vcpu->timer) ? -errno : 0;
+	event._sigev_un._tid = t->tid;
+	return err ? err : timer_create(CLOCK_MONOTONIC, &event, &vcpu->timer) ? -errno : 0;
 }
 
 static void *udf_vcpu_thread(void *arg)
 {
 	struct udf_vcpu *vcpu = arg;
+	struct udf_thread *t = udf_thread_self();
 	struct host_vcpu *area = (struct host_vcpu *)vcpu->percpu;
 
-	if (udf_vcpu_set_up(vcpu))
+	if (udf_vcpu_set_up(vcpu, t))
 		udf_host_fail("a vCPU's timer or signal stack cannot be set up");
-	udf_vcpu_tls = vcpu;
+	t->vcpu = vcpu;
 	area->irq_flag = 0;
 	area->pending = 0;
 	area->host = vcpu;
 	area->vectors = vcpu->vectors;
-	udf_write_gs(vcpu->percpu);
+	udf_gs_write(vcpu->percpu);
 	atomic_store(&vcpu->area, area);
-	udf_vcpu_mask_signals();
+	udf_vcpu_mask_signals(t);
 	udf_vcpu_enter(vcpu->stack, vcpu->entry, vcpu->cpu, vcpu);
 	/* left for good */
 	atomic_store(&vcpu->area, NULL);
-	udf_write_gs(0);
+	udf_gs_write(0);
 	timer_delete(vcpu->timer);
-	udf_vcpu_tls = NULL;
-	vcpu->alt_stack.ss_flags = SS_DISABLE;
-	sigaltstack(&vcpu->alt_stack, NULL);
-	munmap(vcpu->alt_stack.ss_sp, ALT_STACK);
+	udf_thread_take_down(t);
 	return NULL;
 }
 
@@ -360,8 +447,7 @@ static int udf_vcpus_abandon(int timeout_ms)
 		while (vcpu->started && pthread_tryjoin_np(vcpu->thread, NULL)) {
 			if (udf_host_now() > end)
 				return -ETIMEDOUT;
-			atomic_fetch_add(&vcpu->wake, 1);
-			udf_futex(&vcpu->wake, FUTEX_WAKE, 1);
+			udf_vcpu_wake(vcpu);
 			pthread_kill(vcpu->thread, UDF_KICK_SIGNAL);
 			nanosleep(&pause, NULL);
 		}

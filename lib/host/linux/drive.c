@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An application's thread drives a vCPU: it runs the kernel code itself, instead of waiting for the vCPU's thread to do it. Host world.
+ *
+ * Nothing is handed from thread to thread then: a request is submitted, started, interrupted and completed by one thread that polls.
+ * The vCPU must be idle to be taken (HELD), and goes on where its kernel code called host_cpu_idle() (see enter.S). Its own thread
+ * sleeps meanwhile; it receives the vCPU's timer, and takes the vCPU back when the application leaves it with work for too long.
+ */
+#define _GNU_SOURCE
+#include "host/linux/host.h"
+
+#include <errno.h>
+#include <immintrin.h>
+
+/* Take an idle vCPU, or one that this thread holds already. Returns 0, or -EBUSY while it is running. */
+int udf_vcpu_hold(unsigned int cpu)
+{
+	struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
+	int sleeping = UDF_VCPU_SLEEPING, spinning = UDF_VCPU_SPINNING;
+	bool first;
+
+	if (udf_host.dead)
+		return -ENODEV;
+	if (!atomic_compare_exchange_strong(&vcpu->state, &spinning, UDF_VCPU_HELD) &&
+	    !atomic_compare_exchange_strong(&vcpu->state, &sleeping, UDF_VCPU_HELD))
+		return atomic_load(&vcpu->state) == UDF_VCPU_HELD ? 0 : -EBUSY;
+	first = !atomic_exchange(&vcpu->held_at, udf_host_now());
+	if (first)
+		udf_vcpu_wake(vcpu);	/* from now on it looks after us */
+	return 0;
+}
+
+/*
+ * While it is driven all the time, the vCPU's interrupts are looked for in memory: the device wakes nobody. The driving thread looks
+ * when the kernel code is idle, and the vCPU's own thread at each tick, should that code be busy.
+ */
+static void udf_vcpu_poll_start(struct udf_vcpu *vcpu)
+{
+	if (!atomic_exchange(&vcpu->polling, true) && udf_host.vpci)
+		udf_vpci_poll_start(udf_host.vpci, vcpu->cpu, 0xfee00000u | vcpu->cpu << 12);
+}
+
+void udf_vcpu_poll_stop(struct udf_vcpu *vcpu)
+{
+	if (atomic_exchange(&vcpu->polling, false) && udf_host.vpci)
+		udf_vpci_poll_stop(udf_host.vpci, vcpu->cpu);
+}
+
+/* Give a held vCPU back to its own thread. */
+void udf_vcpu_release(unsigned int cpu)
+{
+	struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
+	int held = UDF_VCPU_HELD;
+
+	if (atomic_load(&vcpu->state) == held)
+		udf_vcpu_poll_stop(vcpu);
+	if (atomic_compare_exchange_strong(&vcpu->state, &held, UDF_VCPU_SLEEPING) && udf_vcpu_pending(vcpu))
+		udf_vcpu_wake(vcpu);
+}
+
+/*
+ * Wait in the DRIVEN state. Returns 0, RUNNING, when the kernel code has something to do; 1 when what the thread waits for has come,
+ * or is long in coming.
+ */
+static int udf_driven_wait(struct udf_vcpu *vcpu)
+{
+	uint64_t start = udf_host_now();
+	unsigned int i;
+
+	atomic_store(&vcpu->state, UDF_VCPU_DRIVEN);
+	do {
+		for (i = 0; i < 32; i++) {
+			if (vcpu->until(vcpu->until_arg))
+				return 1;
+			if (udf_host.vpci)
+				udf_vpci_poll(udf_host.vpci, vcpu->cpu);
+			if (udf_vcpu_pending(vcpu)) {
+				if (udf_host.dead || atomic_load(&vcpu->stop))
+					return 1;
+				atomic_store(&vcpu->state, UDF_VCPU_RUNNING);
+				return 0;
+			}
+			_mm_pause();
+		}
+	} while (udf_host_now() - start < vcpu->until_ns);
+	return 1;
+}
+
+int udf_vcpu_idle_driven(struct udf_vcpu *vcpu)
+{
+	return udf_driven_wait(vcpu);
+}
+
+/*
+ * Run vCPU CPU on the calling thread until UNTIL(ARG), or until it has been idle for SPIN_NS. The vCPU is held afterwards. UNTIL is
+ * asked whenever the kernel code is idle. Returns 0, -EBUSY when the vCPU is running elsewhere, -ENODEV when it is dead.
+ */
+int udf_vcpu_drive(unsigned int cpu, bool (*until)(void *arg), void *arg, uint64_t spin_ns)
+{
+	struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
+	struct udf_thread *t = udf_thread_self();
+	int held = UDF_VCPU_HELD, ret = udf_vcpu_hold(cpu);
+
+	if (ret)
+		return ret;
+	if (!t->tid) {
+		ret = udf_thread_set_up(t);
+		if (ret)
+			return ret;
+		pthread_sigmask(SIG_SETMASK, NULL, &t->mask);
+	}
+	if (!atomic_compare_exchange_strong(&vcpu->state, &held, UDF_VCPU_RUNNING))
+		return -EBUSY;
+	udf_vcpu_poll_start(vcpu);
+	vcpu->until = until;
+	vcpu->until_arg = arg;
+	vcpu->until_ns = spin_ns;
+	atomic_store(&vcpu->tid, t->tid);
+	if (!udf_driven_wait(vcpu)) {
+		t->vcpu = vcpu;
+		t->driving = true;
+		udf_gs_write((unsigned long)atomic_load(&vcpu->area));
+		udf_vcpu_drive_enter(vcpu);
+		t = udf_thread_self();
+		udf_gs_write(0);
+		t->driving = false;
+		t->vcpu = NULL;
+	}
+	atomic_store(&vcpu->held_at, udf_host_now());
+	atomic_store(&vcpu->state, UDF_VCPU_HELD);
+	return udf_host.dead ? -ENODEV : 0;
+}
