@@ -69,7 +69,7 @@ struct udf_port_ops {
 	int (*bar_map)(struct udf_port *port, unsigned int bar, uint64_t offset, uint64_t len, void *va, bool wc);
 
 	/*
-	 * The arena: a file descriptor that is mapped shared (offset 0 = arena's first byte) and stays the transport's, and the device
+	 * The arena: a file descriptor that is mapped shared (from its dma_base on) and stays the transport's, and the device
 	 * addresses of what of it may be used, ascending. RANGES has room for 64; *NR_RANGES is set.
 	 */
 	int (*dma_get)(struct udf_port *port, int *fd, uint64_t *size, struct udf_dma_range *ranges, unsigned int *nr_ranges);
@@ -96,6 +96,7 @@ struct udf_port {
 	const struct udf_port_ops *ops;
 	const struct udf_port_events *events;
 	void *ctx;				/* for events */
+	uint64_t dma_base;			/* where the arena begins in dma_get()'s file, whole pages */
 	uint16_t domain;
 	uint8_t bus, devfn;
 	char address[64];			/* for people: "qemu:nvme.0", "0000:03:00.0" */

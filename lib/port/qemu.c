@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The transport to QEMU's device models: opening, closing, the operations table; see qemu.h and qemu-int.h. Host world. */
 #define _GNU_SOURCE
+#include "layout.h"
 #include "port/qemu.h"
 
 #include <errno.h>
@@ -20,8 +21,12 @@
 
 #define MIB (1ull << 20)
 #define RAM_DEFAULT (128 * MIB)
-#define RAM_MAX (2048 * MIB)	/* a q35 machine puts more elsewhere */
-#define RAM_HOLE MIB		/* the first is full of a PC's history */
+/*
+ * The arena is the RAM behind its first 2 GiB, so that a device address is the physical address of the kernel code: some devices are
+ * driven without the DMA API and are told the latter. What lies before is never touched, but for the words of polled interrupts.
+ */
+#define RAM_BASE ((uint64_t)UDF_ARENA_BASE)
+#define RAM_MAX (767 * MIB)	/* with 768, a q35 machine puts some of it elsewhere */
 #define BIOS_SIZE 65536
 #define START_SECONDS 30	/* QEMU takes 50 ms; its back ends may have to wait for something */
 
@@ -40,9 +45,12 @@ static int make_bios(int *fd)
 
 static int make_ram(struct qemu_port *q, uint64_t size, struct udf_error *err)
 {
-	q->ram_size = size ? size : RAM_DEFAULT;
-	if (q->ram_size % MIB || q->ram_size > RAM_MAX || q->ram_size <= RAM_HOLE)
-		return udf_error_set(err, -EINVAL, "the arena's size must be 2 to 2048 whole MiB, not %llu bytes", (unsigned long long)size);
+	size = size ? size : RAM_DEFAULT;
+	if (size % MIB || size > RAM_MAX)
+		return udf_error_set(err, -EINVAL, "the arena's size must be 1 to %llu whole MiB, not %llu bytes", RAM_MAX / MIB,
+				     (unsigned long long)size);
+	q->ram_size = RAM_BASE + size;
+	q->port.dma_base = RAM_BASE;
 	q->ram_fd = memfd_create("udf-arena", MFD_CLOEXEC);
 	if (q->ram_fd < 0 || ftruncate(q->ram_fd, (off_t)q->ram_size))
 		return udf_error_set(err, -errno, "cannot make the arena: %s", strerror(errno));
@@ -255,9 +263,8 @@ static int qemu_dma_get(struct udf_port *port, int *fd, uint64_t *size, struct u
 	struct qemu_port *q = to_qemu(port);
 
 	*fd = q->ram_fd;
-	*size = q->ram_size;
-	ranges[0].offset = ranges[0].dev = RAM_HOLE;
-	ranges[0].len = q->ram_size - RAM_HOLE;
+	*size = q->ram_size - RAM_BASE;
+	ranges[0] = (struct udf_dma_range){ .offset = 0, .dev = RAM_BASE, .len = *size };
 	*nr_ranges = 1;
 	return 0;
 }

@@ -16,6 +16,12 @@
 
 static pthread_mutex_t udf_text_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Where OFFSET of the arena lies in its file. */
+static off_t udf_arena_file(uint64_t offset)
+{
+	return (off_t)(offset + (udf_host.port ? udf_host.port->dma_base : 0));
+}
+
 static int udf_arena_open(struct udf_error *err)
 {
 	struct udf_host *h = &udf_host;
@@ -45,7 +51,7 @@ int udf_mem_map(struct udf_error *err)
 	if (!h->arena_size || h->arena_size > UDF_ARENA_END - UDF_ARENA_BASE || !h->nr_ranges)
 		return udf_error_set(err, -EINVAL, "an arena of %lu MiB is not possible: 1 ... 2047", (unsigned long)(h->arena_size >> 20));
 	arena = mmap((void *)(uintptr_t)UDF_ARENA_BASE, h->arena_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
-		     h->arena_fd, 0);
+		     h->arena_fd, udf_arena_file(0));
 	if (arena != (void *)(uintptr_t)UDF_ARENA_BASE)
 		return udf_error_set(err, arena == MAP_FAILED ? -errno : -EEXIST,
 				     "the arena's address range at 0x%lx is in use in this process", (unsigned long)UDF_ARENA_BASE);
@@ -95,7 +101,7 @@ int host_mem_map(unsigned long va, unsigned long phys, unsigned long len)
 	if (!udf_in_arena(phys, len) || !udf_in_vmalloc(va, len))
 		return -EINVAL;
 	if (mmap((void *)va, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, udf_host.arena_fd,
-		 (off_t)(phys - UDF_ARENA_BASE)) == MAP_FAILED)
+		 udf_arena_file(phys - UDF_ARENA_BASE)) == MAP_FAILED)
 		return -errno;
 	return 0;
 }
