@@ -3,7 +3,7 @@
  * Requests that wait. Host world.
  *
  * Of the threads that wait on one queue, one is the leader: it polls, and its callbacks wake the others as their requests complete.
- * When its own are done it hands over to a follower. So each completion costs at most one wake-up, and none at depth 1.
+ * Whoever goes when nobody leads hands over to a follower. So each completion costs at most one wake-up, and none at depth 1.
  */
 #include <errno.h>
 
@@ -59,8 +59,6 @@ static void lead(struct udf_queue *q, struct udf_waiter *w, unsigned int target)
 		pthread_mutex_lock(&q->wait_lock);
 	}
 	q->leader = NULL;
-	if (q->followers)
-		pthread_cond_signal(&q->followers->cond);
 }
 
 /* Until at most TARGET requests of W are in flight. */
@@ -75,6 +73,9 @@ static void wait_until(struct udf_waiter *w, unsigned int target)
 		else
 			lead(q, w, target);
 	}
+	/* Hand over: also as a follower, since the one that led may have handed over to us, who were done at the same moment. */
+	if (!q->leader && q->followers)
+		pthread_cond_signal(&q->followers->cond);
 	pthread_mutex_unlock(&q->wait_lock);
 }
 

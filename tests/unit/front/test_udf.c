@@ -370,6 +370,80 @@ static void test_hand_over(void **state)
 	fake_hold(false);
 }
 
+static void *read_two_pieces(void *arg)
+{
+	struct env *e = arg;
+	void *buf = malloc(2 << 20);
+	long err = udf_pread(e->queue, e->disk, buf, 2 << 20, 0);
+
+	free(buf);
+	return (void *)err;
+}
+
+static struct udf_waiter *first_follower(struct udf_queue *q)
+{
+	struct udf_waiter *w;
+
+	pthread_mutex_lock(&q->wait_lock);
+	w = q->followers;
+	pthread_mutex_unlock(&q->wait_lock);
+	return w;
+}
+
+/* Start RUN, and wait until it is the first follower. */
+static struct udf_waiter *follow(struct env *e, pthread_t *t, void *(*run)(void *arg))
+{
+	struct udf_waiter *before = first_follower(e->queue), *now;
+
+	assert_int_equal(pthread_create(t, NULL, run, e), 0);
+	while ((now = first_follower(e->queue)) == before)
+		sched_yield();
+	return now;
+}
+
+static void join(pthread_t t)
+{
+	void *result;
+
+	pthread_join(t, &result);
+	assert_null(result);
+}
+
+/*
+ * The one that polls ends together with the follower it hands over to: that one must hand on, or the third waits for ever. A
+ * follower that one of several pieces woke is the first again.
+ */
+static void test_hand_over_to_one_that_is_done(void **state)
+{
+	struct env *e = *state;
+	struct udf_waiter *last;
+	pthread_t first, both, leader, third;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		fake_hold(true);
+		assert_int_equal(pthread_create(&first, NULL, flush_once, e), 0);
+		while (!waits(e->queue, false))
+			sched_yield();
+		follow(e, &both, read_two_pieces);
+		follow(e, &leader, flush_once);
+		fake_serve(1);
+		join(first);
+		while (!waits(e->queue, false))
+			sched_yield();
+		last = follow(e, &third, flush_once);
+		fake_serve(1);		/* half of the read */
+		while (first_follower(e->queue) == last)
+			sched_yield();
+		fake_serve(2);		/* its other half, and the leader's */
+		join(both);
+		join(leader);
+		fake_serve(1);
+		join(third);
+		fake_hold(false);
+	}
+}
+
 /* A thread of libudf runs the callbacks. */
 struct flag {
 	pthread_mutex_t lock;
@@ -548,6 +622,7 @@ int main(void)
 		CASE(test_sync_long),
 		CASE(test_threads_on_one_queue),
 		CASE(test_hand_over),
+		CASE(test_hand_over_to_one_that_is_done),
 		CASE(test_queue_thread),
 		CASE(test_disks),
 		CASE(test_further_modules),
