@@ -16,6 +16,7 @@ ports=(0 1 2 3)
 vcpus=2
 image_mib=48
 need_mib=800
+copy_limit_ms=60000
 tree=$(realpath "$build/kernel/root")
 
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
@@ -213,7 +214,11 @@ copy() {				# DIRECTION
 			finish "$pid" || status=1
 			unset "copier[$pid]"
 		done
-		[ $((turn++ % 20)) != 10 ] || copy_progress "$direction"
+		if [ $((turn++ % 20)) = 10 ]; then
+			copy_progress "$direction"
+			[ "$(ms_since "$begin")" -lt $copy_limit_ms ] ||
+				{ problem "copying $direction has not ended after $((copy_limit_ms / 1000)) s on port ${copier[*]}"; return 1; }
+		fi
 		sleep 0.01
 	done
 	[ $status = 0 ] || return 1
