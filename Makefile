@@ -29,6 +29,8 @@ include mk/setup.mk
 include mk/host.mk
 include mk/kapi.mk
 include mk/tests.mk
+include mk/demo.mk
+include mk/drivers.mk
 
 ## build: compile everything, tests included
 .PHONY: build

@@ -25,8 +25,12 @@ static struct kset *kapi_uevent_kset(struct kobject *kobj)
 
 static int kapi_uevent_fill(struct kobject *kobj, struct kset *kset, struct kobj_uevent_env *env, char *extra[])
 {
-	int err = 0, i;
+	const char *subsystem = NULL;
+	int err, i;
 
+	if (kset->uevent_ops && kset->uevent_ops->name)
+		subsystem = kset->uevent_ops->name(kobj);
+	err = add_uevent_var(env, "SUBSYSTEM=%s", subsystem ?: kobject_name(&kset->kobj));
 	for (i = 0; extra && extra[i] && !err; i++)
 		err = add_uevent_var(env, "%s", extra[i]);
 	if (!err && kset->uevent_ops && kset->uevent_ops->uevent)

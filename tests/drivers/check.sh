@@ -1,0 +1,179 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# check.sh [--update] [TEXT]: start the stock driver of every PCI device that QEMU can emulate, print how far each gets, and compare that
+# with the table in doc/drivers.md: no row may get worse or go. With --update the table is written instead. With TEXT only devices whose
+# names have it, and only their rows count.
+set -u
+
+update=
+[ "${1-}" = --update ] && { update=1; shift; }
+text=${1-}
+here=$UDF_TOP/tests/drivers
+doc=$UDF_TOP/doc/drivers.md
+work=$UDF_BUILD/check-drivers
+qemu=${UDF_QEMU:-qemu-system-x86_64}
+limit=90		# seconds for one device
+jobs=2
+export XDG_CACHE_HOME=$UDF_BUILD/cache
+
+trim() {
+	local s=$1
+	s=${s#"${s%%[![:space:]]*}"}
+	echo "${s%"${s##*[![:space:]]}"}"
+}
+
+# Sets PROPERTIES, BACKENDS (an array), CHECKS of a model; SKIP if it is not to be started.
+look_up() {			# MODEL
+	local line model rest word backends
+
+	properties='' backends='' checks='' skip=''
+	line=$(grep -m 1 "^$1[[:space:]]*|" "$here/devices.list")
+	IFS='|' read -r model properties backends checks <<<"$line"
+	properties=$(trim "$properties")
+	case $properties in -*) skip=$(trim "${properties#-}") ;; esac
+	backends=${backends//USB/DISK; -device usb-kbd,bus=udf0.0; -device usb-storage,drive=d0,bus=udf0.0}
+	backends=${backends//SCSI/DISK; -device scsi-hd,drive=d0,bus=udf0.0}
+	backends=${backends//IDE/DISK; -device ide-hd,drive=d0,bus=udf0.0}
+	backends=${backends//DISK/-drive if=none,id=d0,format=raw,file=disk}
+	backends=${backends//NET/-netdev dgram,id=n0,local.type=unix,local.path=near,remote.type=unix,remote.path=far}
+	checks=${checks//INPUT/event:add,SUBSYSTEM=input,DEVNAME=input\/event0}
+	checks=${checks//SOUND/event:add,SUBSYSTEM=sound,DEVNAME=snd\/pcmC0D0p}
+	checks=${checks//DRM/event:add,SUBSYSTEM=drm,DEVNAME=dri\/card0}
+	BACKENDS=()
+	while IFS= read -r -d ';' word; do
+		word=$(trim "$word")
+		[ -z "$word" ] || BACKENDS+=(--backend "$word")
+	done <<<"$backends;"
+}
+
+run_one() {			# MODEL
+	local folder=$work/$1 options=() status
+
+	look_up "$1"
+	rm -rf "$folder"
+	mkdir -p "$folder"
+	cd "$folder" || exit 1
+	[ -z "$skip" ] || { echo "skip $skip" >out; return; }
+	truncate -s 64M disk
+	case $checks in *disk*) options+=(--file disk) ;; esac
+	# shellcheck disable=SC2086 # words
+	timeout -s KILL $limit "$UDF_BUILD/udf-drive" --device "qemu:$1${properties:+,$properties}" "${BACKENDS[@]}" "${options[@]}" \
+		--netcheck "$UDF_BUILD/tests/drivers/modules/udf_netcheck.ko" --near near --far far $checks >out 2>log
+	status=$?
+	echo "status $status" >>out
+	rm -f disk
+}
+
+field() {			# MODEL KEY: the values, with commas
+	sed -n "s/^$2 //p" "$work/$1/out" | sed ':a;N;$!ba;s/\n/, /g'
+}
+
+last() {			# MODEL KEY
+	sed -n "s/^$2 //p" "$work/$1/out" | tail -n 1
+}
+
+# "MODULE|DEVICE|REACHED|UNLOAD|WHY", or nothing for a device without a module.
+row() {				# MODEL
+	local module reached unload why status
+
+	module=$(field "$1" module)
+	reached=$(last "$1" reached)
+	unload=$(last "$1" unload)
+	why=$(field "$1" why)
+	status=$(last "$1" status)
+	[ -n "$module" ] || return
+	case $status in
+	137) why="hangs; killed after $limit s" ;;
+	13?) why="the process dies: $why" ;;
+	esac
+	case $why in *'|'*) why=${why//|/\/} ;; esac
+	echo "$module|$1|${reached:-fails}|${unload:--}|$why"
+}
+
+models() {
+	"$qemu" -M q35 -device help 2>/dev/null | sed -n 's/^name "\([^"]*\)", bus PCI.*/\1/p' | sort |
+		grep -vE 'bridge|root-port|ioh3420|x?3130|^pxb|^cxl-(rp|up|down)|^vhost-user'
+}
+
+level() {
+	case $1 in working) echo 3 ;; probed) echo 2 ;; loaded) echo 1 ;; *) echo 0 ;; esac
+}
+
+# The table of the document as rows.
+known() {
+	sed -n '/^<!-- table -->$/,/^<!-- end -->$/s/^| *\([^|]*[^ |]\) *| *\([^|]*[^ |]\) *| *\([^|]*[^ |]\) *| *\([^|]*[^ |]\) *|.*/\1|\2|\3|\4/p' "$doc" |
+		tail -n +2
+}
+
+mkdir -p "$work"
+mapfile -t all < <(models | grep -F -- "$text")
+[ ${#all[@]} -gt 0 ] || { echo "QEMU has no PCI device named like '$text'"; exit 1; }
+start=$SECONDS
+for model in "${all[@]}"; do
+	[ "$(jobs -rp | wc -l)" -lt $jobs ] || wait -n
+	( run_one "$model" ) &
+done
+wait
+
+rows=() without=() skipped=()
+for model in "${all[@]}"; do
+	r=$(row "$model")
+	s=$(last "$model" skip)
+	if [ -n "$r" ]; then rows+=("$r")
+	elif [ -n "$s" ]; then skipped+=("$model: $s")
+	else without+=("$model$(field "$model" why | sed 's/^no stock module$//; s/..*/ (&)/')")
+	fi
+done
+mapfile -t rows < <(printf '%s\n' "${rows[@]}" | sort)
+
+table() {
+	echo "| module | device | reached | unload | where it stops, and why |"
+	echo "| --- | --- | --- | --- | --- |"
+	printf '%s\n' "${rows[@]}" | sed 's/|$/|-/; s/|/ | /g; s/^/| /; s/$/ |/'
+}
+
+table | column -t -s '|' -o '|'
+echo
+echo "without a stock module: ${without[*]}"
+printf 'not started: %s\n' "${skipped[@]}"
+echo
+printf '%s\n' "${rows[@]}" | cut -d '|' -f 3 | sort | uniq -c | sed 's/^ *//' | paste -sd , | sed "s/,/, /g; s/\$/; $((SECONDS - start)) s/"
+
+if [ -n "$update" ]; then
+	[ -z "$text" ] || { echo "--update takes all devices"; exit 2; }
+	{
+		sed '/^<!-- table -->$/q' "$doc"
+		echo
+		table
+		echo
+		echo "Without a stock module of their own: ${without[*]}."
+		echo
+		echo "Not started:"
+		echo
+		printf -- '- %s\n' "${skipped[@]}"
+		echo
+		sed -n '/^<!-- end -->$/,$p' "$doc"
+	} >"$work/drivers.md" && cp "$work/drivers.md" "$doc"
+	echo "doc/drivers.md is written"
+	exit 0
+fi
+
+# No row may be lost.
+bad=0
+while IFS='|' read -r module model reached unload; do
+	case $model in *"$text"*) ;; *) continue ;; esac
+	now=$(printf '%s\n' "${rows[@]}" | grep -F "|$model|" | head -n 1)
+	IFS='|' read -r _ _ now_reached now_unload why <<<"$now"
+	if [ "$(level "${now_reached:-fails}")" -lt "$(level "$reached")" ]; then
+		echo "WORSE: $model reached '$reached', now '${now_reached:-nothing}': $why"
+		echo "       log: $work/$model/log"
+		bad=1
+	elif [ "$unload" = ok ] && [ "$now_unload" != ok ]; then
+		echo "WORSE: $model could be unloaded, now: $now_unload; log: $work/$model/log"
+		bad=1
+	elif [ "$reached|$unload" != "$now_reached|$now_unload" ]; then
+		echo "better: $model: '$reached' is now '$now_reached', unload '$now_unload'; 'make check-drivers UPDATE=1' notes it"
+	fi
+done < <(known)
+exit $bad
