@@ -32,6 +32,7 @@ const char cli_port_help[] =
 	"                       depends on\n"
 	"  --cpus N             vCPUs, 1 to 8 (default 1)\n"
 	"  --memory MIB         the driver's memory\n"
+	"  --firmware DIR       look for firmware files there before /lib/firmware\n"
 	"  --release RELEASE    kernel release (default: the newest there is)\n"
 	"  --image FILE         kernel image to use instead (vmlinuz)\n"
 	"  --modules DIR        directory of modules.dep (default: the release's own)\n"

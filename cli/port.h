@@ -32,6 +32,7 @@ enum { CLI_PORT_VALUE = 0x1000, CLI_PORT_TIMEOUT, CLI_PORT_JSON, CLI_PORT_HELP }
 	{ "module", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "param", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "release", required_argument, NULL, CLI_PORT_VALUE },			\
+	{ "firmware", required_argument, NULL, CLI_PORT_VALUE },		\
 	{ "image", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "modules", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "kapi", required_argument, NULL, CLI_PORT_VALUE },			\

@@ -53,6 +53,7 @@ void udf_options_free(struct udf_options *o);
  *	module		the driver: a module's name or a file; default: found by the device's modalias, "none" loads nothing
  *	param		repeatable: a parameter of the module, "NAME=VALUE", or of one that it depends on, "MODULE.NAME=VALUE"
  *	release		kernel release; default: the newest that is found
+ *	firmware	a folder that is searched for firmware files before /lib/firmware
  *	image		kernel image (vmlinuz) to use instead
  *	modules		directory of modules.dep; default: the release's own
  *	kapi, cache	UDF's kernel-world object, and where prepared images are kept; default: as udf-image(1) says

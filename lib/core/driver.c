@@ -18,7 +18,7 @@
 
 struct udf_driver {
 	struct udf_driver_config config;
-	char modules_dir[512];
+	char modules_dir[512], firmware_dir[512];
 	uint64_t start_ns;
 };
 
@@ -159,6 +159,10 @@ int udf_driver_start(const struct udf_driver_config *config, struct udf_driver *
 	}
 	d->config = *config;
 	udf_host_reset(config);
+	if (config->firmware_dir) {
+		snprintf(d->firmware_dir, sizeof(d->firmware_dir), "%s", config->firmware_dir);
+		udf_host.firmware_dir = d->firmware_dir;
+	}
 	ret = udf_driver_bring_up(d, err);
 	if (ret) {
 		/* vCPU threads that are in kernel code cannot be taken out of it: then everything stays as it is */
@@ -220,14 +224,33 @@ long udf_driver_control(struct udf_driver *driver, enum host_command what, const
 	return result;
 }
 
+static void udf_params_add(struct udf_params *p)
+{
+	pthread_mutex_lock(&udf_host.lock);
+	p->next = udf_host.params;
+	udf_host.params = p;
+	pthread_mutex_unlock(&udf_host.lock);
+}
+
+static void udf_params_remove(struct udf_params *p)
+{
+	struct udf_params **at;
+
+	pthread_mutex_lock(&udf_host.lock);
+	for (at = &udf_host.params; *at != p; at = &(*at)->next)
+		;
+	*at = p->next;
+	pthread_mutex_unlock(&udf_host.lock);
+}
+
 static int udf_load_one(struct udf_driver *d, const struct udf_plan_entry *e, const char *params, struct udf_error *err)
 {
+	struct udf_params p = { .path = e->path, .text = params };
 	long ret;
 
-	udf_host.params_for = params ? e->path : NULL;
-	udf_host.params = params;
+	udf_params_add(&p);
 	ret = udf_driver_control(d, HOST_CMD_MODULE_LOAD, e->path, NULL, 0, -1);
-	udf_host.params_for = NULL;
+	udf_params_remove(&p);
 	if (ret < 0 && !e->soft)
 		return udf_error_set(err, (int)ret, "module %s cannot be loaded: %s; the log says why", e->name, strerror(-(int)ret));
 	return 0;
@@ -239,7 +262,7 @@ int udf_driver_load(struct udf_driver *driver, const char *module, const char *p
 	unsigned int i;
 	int ret;
 
-	ret = udf_loader_plan(udf_host.loader, module, &plan, err);
+	ret = udf_host_plan(module, &plan, err);
 	if (ret)
 		return ret;
 	/* the parameters are for the module that was asked for: the last that is not a soft dependency of it */

@@ -26,6 +26,7 @@ struct udf_driver_config {
 	const char *modules_dir;	/* directory of modules.dep; NULL: belongs to the release */
 	struct udf_port_config port;	/* .spec NULL: no port, for tests */
 	unsigned int cpus;		/* 0: 1 */
+	const char *firmware_dir;	/* searched for firmware files before /lib/firmware; NULL: none */
 	/* Log lines without newline; NULL: stderr. From any thread, must not call back. */
 	void (*log)(void *ctx, int level, const char *text);
 	/* Uevents: see host_event(). */

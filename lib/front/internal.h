@@ -28,7 +28,7 @@
 
 struct udf_options {
 	struct udf_error err;
-	char *device, *module, *release, *image, *kapi, *cache, *modules;
+	char *device, *module, *release, *image, *kapi, *cache, *modules, *firmware;
 	char **backends;		/* NULL-terminated */
 	unsigned int nr_backends;
 	char **params;

@@ -36,6 +36,7 @@ void udf_options_free(struct udf_options *o)
 	free(o->release);
 	free(o->image);
 	free(o->kapi);
+	free(o->firmware);
 	free(o->cache);
 	free(o->modules);
 	free_list(o->backends, o->nr_backends);
@@ -270,6 +271,7 @@ static char **text_field(struct udf_options *o, const char *name)
 	} fields[] = {
 		{ "module", &o->module }, { "release", &o->release }, { "image", &o->image },
 		{ "kapi", &o->kapi }, { "cache", &o->cache }, { "modules", &o->modules },
+		{ "firmware", &o->firmware },
 	};
 	unsigned int i;
 

@@ -175,6 +175,7 @@ static int start_driver(struct udf *udf, struct udf_options *o)
 			.function = o->function,
 		},
 		.cpus = o->cpus,
+		.firmware_dir = o->firmware,
 		.log = o->log ? on_log : NULL,
 		.event = on_event,
 		.lost = on_lost,

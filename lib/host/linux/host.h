@@ -65,6 +65,12 @@ struct udf_vcpu {
 	void (*entry)(unsigned int cpu);
 };
 
+/* Parameters for the module at PATH, while it is being loaded. */
+struct udf_params {
+	const char *path, *text;
+	struct udf_params *next;
+};
+
 struct udf_command {
 	struct host_control control;
 	struct udf_command *next;
@@ -100,7 +106,8 @@ struct udf_host {
 	_Atomic bool dead;			/* kernel code stopped for good, or the port is lost */
 	char why[256];
 
-	const char *params_for, *params;	/* of the module that is being loaded */
+	const char *firmware_dir;		/* searched first; NULL: none */
+	struct udf_params *params;		/* of modules that are being loaded; under lock */
 
 	_Atomic uint64_t privileged, interrupts;
 };
@@ -181,6 +188,9 @@ extern const struct udf_vpci_events udf_host_vpci_events;
 /* module.c */
 /* Call EACH for every module, in the order of loading; it must not call the driver. */
 void udf_host_modules(void (*each)(void *arg, const char *name, const char *file), void *arg);
+
+/* module.c: udf_loader_plan() while kernel code may be loading modules, too */
+int udf_host_plan(const char *what, struct udf_plan *plan, struct udf_error *err);
 
 /* control.c */
 void udf_host_fail(const char *why);	/* the driver is lost: everything that waits fails */

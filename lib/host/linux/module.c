@@ -14,8 +14,6 @@
 #include "common/log.h"
 #include "layout.h"
 
-static const char *const udf_firmware_dirs[] = { "/lib/firmware/updates", "/lib/firmware" };
-
 /* The loader serves one thread at a time; kernel tasks on several vCPUs may load modules. */
 static pthread_mutex_t udf_loader_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -30,15 +28,26 @@ static struct udf_module *udf_module_of(const struct host_module *mod)
 	return (struct udf_module *)mod->handle;
 }
 
+static const char *udf_params_of(const char *path)
+{
+	const struct udf_params *p;
+
+	pthread_mutex_lock(&udf_host.lock);
+	for (p = udf_host.params; p && strcmp(p->path, path); p = p->next)
+		;
+	pthread_mutex_unlock(&udf_host.lock);
+	return p ? p->text : NULL;
+}
+
 int host_module_open(const char *name, struct host_module *mod)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 	struct udf_module *m;
-	bool params = udf_host.params_for && !strcmp(udf_host.params_for, name);
+	const char *params = udf_params_of(name);
 
 	mod->handle = 0;
 	pthread_mutex_lock(&udf_loader_lock);
-	if (!udf_loader_open(udf_host.loader, name, params ? udf_host.params : NULL, &m, &err)) {
+	if (!udf_loader_open(udf_host.loader, name, params, &m, &err)) {
 		udf_module_describe(m, mod);
 		mod->handle = (unsigned long)m;
 	}
@@ -46,20 +55,27 @@ int host_module_open(const char *name, struct host_module *mod)
 	return err.code ? udf_report(&err) : 0;
 }
 
+int udf_host_plan(const char *what, struct udf_plan *plan, struct udf_error *err)
+{
+	int ret;
+
+	pthread_mutex_lock(&udf_loader_lock);
+	ret = udf_loader_plan(udf_host.loader, what, plan, err);
+	pthread_mutex_unlock(&udf_loader_lock);
+	return ret;
+}
+
 int host_module_next(const char *what, char *path, unsigned long len)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 	struct udf_plan plan = { 0 };
-	int ret;
+	int ret = udf_host_plan(what, &plan, &err);
 
-	pthread_mutex_lock(&udf_loader_lock);
-	ret = udf_loader_plan(udf_host.loader, what, &plan, &err);
 	if (!ret && plan.nr) {
 		ret = strlen(plan.entry[0].path) < len ? 1 : -ENAMETOOLONG;
 		snprintf(path, len, "%s", plan.entry[0].path);
 	}
 	udf_plan_free(&plan);
-	pthread_mutex_unlock(&udf_loader_lock);
 	return ret;
 }
 
@@ -151,22 +167,21 @@ void host_kapi_get(struct host_module *mod)
 	mod->core_ro.size = mod->core_text.size;
 }
 
-static int udf_firmware_open(const char *name)
+/*
+ * The kernel's firmware loader tries a list of folders of its own and asks for whole paths, "/lib/firmware/..." last. The file's name
+ * is what follows; the folder that the owner named comes before them all.
+ */
+static int udf_firmware_open(const char *path)
 {
-	char path[512];
-	size_t i;
-	int fd;
+	static const char last[] = "/lib/firmware/";
+	char own[1024];
+	int fd = -1;
 
-	/* the kernel's loader tries its own list of folders and passes whole paths: those of the release come first there */
-	if (name[0] == '/')
-		return open(name, O_RDONLY | O_CLOEXEC);
-	for (i = 0; i < sizeof(udf_firmware_dirs) / sizeof(udf_firmware_dirs[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", udf_firmware_dirs[i], name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd >= 0)
-			return fd;
+	if (udf_host.firmware_dir && !strncmp(path, last, sizeof(last) - 1)) {
+		snprintf(own, sizeof(own), "%s/%s", udf_host.firmware_dir, path + sizeof(last) - 1);
+		fd = open(own, O_RDONLY | O_CLOEXEC);
 	}
-	return -1;
+	return fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC);
 }
 
 long host_file_read(const char *name, void *buf, unsigned long len)

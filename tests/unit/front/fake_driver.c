@@ -25,6 +25,7 @@ static struct {
 	pthread_cond_t kicked;
 	struct udf_driver *driver;
 	bool hold, stop;
+	unsigned int some;	/* to serve although on hold */
 	int fail;
 	struct ring {
 		bool used;
@@ -45,7 +46,7 @@ void fake_reset(void)
 {
 	fake.hold = fake.stop = fake.garbage = false;
 	fake.fail = 0;
-	fake.indirect = fake.opens = 0;
+	fake.indirect = fake.opens = fake.some = 0;
 	fake.loaded[0] = 0;
 }
 
@@ -60,6 +61,11 @@ static void set_and_kick(void *field, const void *value, size_t len)
 void fake_hold(bool hold)
 {
 	set_and_kick(&fake.hold, &hold, sizeof(hold));
+}
+
+void fake_serve(unsigned int n)
+{
+	set_and_kick(&fake.some, &n, sizeof(n));
 }
 
 void fake_fail(int err)
@@ -207,7 +213,7 @@ static bool serve(struct ring *r)
 	if (!r->used || udf_ring_take(&r->view, &e) <= 0)
 		return false;
 	if (fake.garbage)
-		notify = udf_ring_post(&r->view, fake.garbage_data, 0);
+		notify = udf_ring_post(&r->view, fake.garbage_data, -EIO);
 	fake.garbage = false;
 	notify |= udf_ring_post(&r->view, e.user_data, perform(&e));
 	if (notify)
@@ -227,13 +233,24 @@ static bool serve_all(void)
 	return busy;
 }
 
+static void serve_some(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < RINGS && fake.some; i++)
+		while (fake.some && serve(&fake.ring[i]))
+			fake.some--;
+}
+
 static void *run(void *arg)
 {
 	(void)arg;
 	pthread_mutex_lock(&fake.lock);
-	while (!fake.stop)
+	while (!fake.stop) {
+		serve_some();
 		if (fake.hold || !serve_all())
 			pthread_cond_wait(&fake.kicked, &fake.lock);
+	}
 	pthread_mutex_unlock(&fake.lock);
 	return NULL;
 }
