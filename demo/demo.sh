@@ -73,7 +73,7 @@ start() {				# NAME COMMAND...: in the background; its messages go to NAME.log. 
 finish() {				# PID
 	local status=0
 
-	wait "$1" || status=$?
+	wait "$1" 2>/dev/null || status=$?
 	[ "$status" = 0 ] || problem "${children[$1]} ended with status $status: $(tail -n 1 "$work/${children[$1]}.log")"
 	unset "children[$1]"
 	return "$status"
@@ -342,6 +342,15 @@ table() {
 	echo
 }
 
+# After a failure: what the drivers had to say.
+last_words() {
+	local port
+
+	for port in "${!driver[@]}"; do
+		[ ! -s "$work/driver-$port.log" ] || tail -n 3 "$work/driver-$port.log" | sed "s/^/demo: driver of port $port: /" >&2
+	done
+}
+
 main() {
 	check_machine || return
 	echo "UDF demo: Debian's drivers for kernel $release in ordinary processes"
@@ -357,6 +366,7 @@ main() {
 
 cd "$top" || exit 1
 main || failed=1
+[ $failed = 0 ] || last_words
 if [ $failed = 0 ]; then
 	echo "PASS: every byte came back through stock drivers in user space ($(seconds "$(ms_since "$started")") s)"
 else
