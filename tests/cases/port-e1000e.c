@@ -117,10 +117,10 @@ static void test_reset(void)
 {
 	test_write(&t, RDBAL, 4, 0x12340000);
 	CHECK_EQ(test_read(&t, RDBAL, 4), 0x12340000);
-	memset(t.ram + 0x100000, 0x5a, 4096);
+	memset(t.ram + 0x80100000, 0x5a, 4096);
 	CHECK_EQ(t.port->ops->reset(t.port), 0);
 	CHECK_EQ(test_read(&t, RDBAL, 4), 0);
-	CHECK_EQ(t.ram[0x100fff], 0x5a);
+	CHECK_EQ(t.ram[0x80100fff], 0x5a);
 	CHECK_EQ(test_config(&t, 4, 2) & 7, 3);
 	CHECK_EQ(io_read(STATUS), test_read(&t, STATUS, 4));
 }

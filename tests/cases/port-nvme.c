@@ -6,9 +6,9 @@
 #define _GNU_SOURCE
 #include "port-test.h"
 
-#define ASQ 0x200000u
-#define ACQ 0x201000u
-#define DATA 0x202000u
+#define ASQ 0x80200000u	/* physical addresses in the arena */
+#define ACQ 0x80201000u
+#define DATA 0x80202000u
 #define DEPTH 32
 
 static struct test_port t;

@@ -69,12 +69,12 @@ static void test_prompt(void)
 	volatile uint32_t *descriptor;
 
 	test_bus_master(&t);
-	memcpy(t.ram + 0x400000, frame, sizeof(frame));
-	memset(t.ram + 0x500000, 0, 4096);
-	descriptor = (volatile uint32_t *)(t.ram + 0x500000);
-	descriptor[0] = 0x400000;
+	memcpy(t.ram + 0x80400000, frame, sizeof(frame));
+	memset(t.ram + 0x80500000, 0, 4096);
+	descriptor = (volatile uint32_t *)(t.ram + 0x80500000);
+	descriptor[0] = 0x80400000;
 	descriptor[2] = 60 | 0x0bu << 24;	/* end of packet, report status */
-	test_write(&t, 0x3800, 4, 0x500000);
+	test_write(&t, 0x3800, 4, 0x80500000);
 	test_write(&t, 0x3804, 4, 0);
 	test_write(&t, 0x3808, 4, 128);
 	test_write(&t, 0x3810, 4, 0);

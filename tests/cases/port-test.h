@@ -33,7 +33,8 @@
 
 struct test_port {
 	struct udf_port *port;
-	uint8_t *ram;				/* the arena, offset 0 */
+	uint8_t *map;				/* the arena */
+	uint8_t *ram;				/* ... so that RAM + device address is in it */
 	uint64_t ram_size;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -138,14 +139,15 @@ static inline void test_open(struct test_port *t, const char *spec, const char *
 	}
 	CHECK_EQ(t->port->ops->dma_get(t->port, &fd, &t->ram_size, range, &n), 0);
 	CHECK_EQ(n, 1);
-	CHECK(range[0].offset == 1 << 20 && range[0].dev == 1 << 20 && range[0].len == t->ram_size - (1 << 20));
-	t->ram = mmap(NULL, t->ram_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	CHECK(t->ram != MAP_FAILED);
+	CHECK(range[0].offset == 0 && range[0].dev == t->port->dma_base && range[0].len == t->ram_size);
+	t->map = mmap(NULL, t->ram_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)t->port->dma_base);
+	CHECK(t->map != MAP_FAILED);
+	t->ram = t->map - t->port->dma_base;
 }
 
 static inline void test_close(struct test_port *t)
 {
-	munmap(t->ram, t->ram_size);
+	munmap(t->map, t->ram_size);
 	t->port->ops->close(t->port);
 }
 

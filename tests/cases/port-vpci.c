@@ -104,11 +104,11 @@ static unsigned int find_cap(unsigned int id)
 /* NVMe: vector 0 is the admin queue's; one command makes one interrupt. */
 static void identify(uint8_t *ram, unsigned int n)
 {
-	uint32_t *sqe = (uint32_t *)(ram + 0x200000 + n * 64);
+	uint32_t *sqe = (uint32_t *)(ram + 0x80200000 + n * 64);
 
 	memset(sqe, 0, 64);
 	sqe[0] = 6 | n << 16;
-	sqe[6] = 0x202000;
+	sqe[6] = 0x80202000;
 	sqe[10] = 1;
 	set_reg(0x1000, n + 1);
 }
@@ -117,11 +117,11 @@ static void start_controller(uint8_t *ram)
 {
 	set_reg(0x14, 0);
 	set_reg(0x24, 31 << 16 | 31);
-	set_reg(0x28, 0x200000);
+	set_reg(0x28, 0x80200000);
 	set_reg(0x2c, 0);
-	set_reg(0x30, 0x201000);
+	set_reg(0x30, 0x80201000);
 	set_reg(0x34, 0);
-	memset(ram + 0x201000, 0, 4096);
+	memset(ram + 0x80201000, 0, 4096);
 	set_reg(0x14, 0x00460001);
 	while (!(reg(0x1c) & 1))
 		;
@@ -139,7 +139,9 @@ static void test_nvme(void)
 
 	start("qemu:nvme,drive=d0,serial=x", disk, 0);
 	CHECK_EQ(t.port->ops->dma_get(t.port, &fd, &size, range, &n), 0);
-	ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)t.port->dma_base);
+	CHECK(ram != MAP_FAILED);
+	ram -= t.port->dma_base;	/* so that RAM + device address is in it */
 	CHECK(udf_vpci_modalias(vpci, alias, sizeof(alias)) > 0);
 	CHECK(!strcmp(alias, "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02"));
 	msix = find_cap(PCI_CAP_ID_MSIX);
@@ -167,7 +169,7 @@ static void test_nvme(void)
 		/* masked by the entry: nothing comes; unmasked: it does */
 		set_reg(table + 12, 1);
 		identify(ram, 1);
-		while (!(__atomic_load_n((uint32_t *)(ram + 0x20101c), __ATOMIC_ACQUIRE) >> 16 & 1))
+		while (!(__atomic_load_n((uint32_t *)(ram + 0x8020101c), __ATOMIC_ACQUIRE) >> 16 & 1))
 			;
 		CHECK_EQ(reg(table + 12), 1);
 		CHECK_EQ(test_count(&t, &messages), before + 1);
@@ -180,7 +182,7 @@ static void test_nvme(void)
 		CHECK_EQ(reg(table + 12), 1);
 		CHECK_EQ(reg(0x1c) & 1, 0);
 	}
-	munmap(ram, size);
+	munmap(ram + t.port->dma_base, size);
 	stop();
 }
 
