@@ -74,6 +74,13 @@ struct udf_port_ops {
 	 */
 	int (*dma_get)(struct udf_port *port, int *fd, uint64_t *size, struct udf_dma_range *ranges, unsigned int *nr_ranges);
 
+	/*
+	 * Gather posted writes: while HOLD, they may wait for post_flush(), for a read, or for the end of HOLD. Both NULL where a write costs
+	 * nothing. For one thread that does all accesses and knows when it has nothing more to write.
+	 */
+	void (*post_hold)(struct udf_port *port, bool hold);
+	void (*post_flush)(struct udf_port *port);
+
 	/* How many vectors of a type the device has (0: none). */
 	unsigned int (*irq_count)(struct udf_port *port, enum udf_irq_type type);
 	/* Enable vectors 0 ... COUNT-1 of TYPE, masked; COUNT 0 disables the type. MSI-X is enabled at the device before returning. */

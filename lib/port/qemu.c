@@ -258,6 +258,16 @@ static void qemu_close(struct udf_port *port)
 	free_port(q);
 }
 
+static void qemu_post_hold(struct udf_port *port, bool hold)
+{
+	udf_qtest_hold(&to_qemu(port)->qtest, hold);
+}
+
+static void qemu_post_flush(struct udf_port *port)
+{
+	udf_qtest_flush(&to_qemu(port)->qtest);
+}
+
 static int qemu_dma_get(struct udf_port *port, int *fd, uint64_t *size, struct udf_dma_range *ranges, unsigned int *nr_ranges)
 {
 	struct qemu_port *q = to_qemu(port);
@@ -301,6 +311,8 @@ static const struct udf_port_ops ops = {
 	.bar_read = udf_qemu_bar_read,
 	.bar_write = udf_qemu_bar_write,
 	.bar_map = qemu_bar_map,
+	.post_hold = qemu_post_hold,
+	.post_flush = qemu_post_flush,
 	.dma_get = qemu_dma_get,
 	.irq_count = udf_qemu_irq_count,
 	.irq_enable = udf_qemu_irq_enable,

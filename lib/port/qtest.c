@@ -19,8 +19,11 @@ struct udf_qtest_reply {
 
 void udf_qtest_init(struct udf_qtest *q, int fd, void (*irq)(void *ctx, unsigned int gsi, bool level), void *ctx)
 {
+	const char *sync = getenv("UDF_QEMU_SYNC");
+
 	memset(q, 0, sizeof(*q));
 	q->fd = fd;
+	q->sync = sync && *sync && strcmp(sync, "0");
 	q->irq = irq;
 	q->ctx = ctx;
 }
@@ -130,18 +133,6 @@ static int wait_for(struct udf_qtest *q, uint64_t count, struct udf_qtest_reply 
 	return 0;
 }
 
-/* Keep the number of outstanding replies bounded. Called with tx held. */
-static int make_room(struct udf_qtest *q)
-{
-	uint64_t outstanding = q->sent - received(q);
-
-	if (outstanding >= UDF_QTEST_WINDOW)
-		return wait_for(q, q->sent - UDF_QTEST_WINDOW / 2, NULL);
-	if (outstanding > UDF_QTEST_WINDOW / 2 && outstanding % 16 == 0)
-		udf_qtest_poll(q);
-	return 0;
-}
-
 static int send_all(struct udf_qtest *q, const char *text, size_t len)
 {
 	while (len) {
@@ -157,6 +148,63 @@ static int send_all(struct udf_qtest *q, const char *text, size_t len)
 	return 0;
 }
 
+/* Called with tx held. */
+static int send_gathered(struct udf_qtest *q)
+{
+	size_t len = q->out_len;
+
+	__atomic_store_n(&q->out_len, 0, __ATOMIC_RELEASE);
+	return len ? send_all(q, q->out, len) : 0;
+}
+
+/* Keep the number of outstanding replies bounded. Called with tx held. */
+static int make_room(struct udf_qtest *q)
+{
+	uint64_t outstanding = q->sent - received(q);
+	int ret;
+
+	if (outstanding >= UDF_QTEST_WINDOW) {
+		ret = send_gathered(q);
+		return ret ? ret : wait_for(q, q->sent - UDF_QTEST_WINDOW / 2, NULL);
+	}
+	if (outstanding > UDF_QTEST_WINDOW / 2 && outstanding % 16 == 0)
+		udf_qtest_poll(q);
+	return 0;
+}
+
+/* Called with tx held. Posted commands may be gathered, those that are waited for take the gathered ones along. */
+static int send_command(struct udf_qtest *q, const char *text, size_t len, bool posted)
+{
+	int ret = 0;
+
+	if (q->out_len + len > sizeof(q->out))
+		ret = send_gathered(q);
+	if (ret || (!q->out_len && !(q->hold && posted)))
+		return ret ? ret : send_all(q, text, len);
+	memcpy(q->out + q->out_len, text, len);
+	__atomic_store_n(&q->out_len, q->out_len + len, __ATOMIC_RELEASE);
+	return q->hold && posted ? 0 : send_gathered(q);
+}
+
+void udf_qtest_flush(struct udf_qtest *q)
+{
+	if (!__atomic_load_n(&q->out_len, __ATOMIC_ACQUIRE))
+		return;
+	udf_spin_lock(&q->tx);
+	if (send_gathered(q))
+		set_lost(q);
+	udf_spin_unlock(&q->tx);
+}
+
+void udf_qtest_hold(struct udf_qtest *q, bool hold)
+{
+	udf_spin_lock(&q->tx);
+	q->hold = hold;
+	udf_spin_unlock(&q->tx);
+	if (!hold)
+		udf_qtest_flush(q);
+}
+
 /* Send a command; REPLY, if any, is filled when its answer comes. *NUMBER: how many replies there are then. */
 static int submit(struct udf_qtest *q, const char *text, size_t len, struct udf_qtest_reply *reply, uint64_t *number)
 {
@@ -169,7 +217,7 @@ static int submit(struct udf_qtest *q, const char *text, size_t len, struct udf_
 		__atomic_store_n(&q->waiters[q->sent % UDF_QTEST_WINDOW], reply, __ATOMIC_RELEASE);
 		__atomic_store_n(&q->sent, q->sent + 1, __ATOMIC_RELEASE);
 		*number = q->sent;
-		ret = send_all(q, text, len);
+		ret = send_command(q, text, len, !reply);
 		if (ret)
 			set_lost(q);
 	}
@@ -233,6 +281,8 @@ static int put(struct udf_qtest *q, const char *verb, uint64_t addr, unsigned in
 	p = put_hex(p, addr);
 	p = put_hex(p, low_bytes(value, size));
 	*p++ = '\n';
+	if (q->sync)
+		return roundtrip(q, text, (size_t)(p - text), NULL);
 	return submit(q, text, (size_t)(p - text), NULL, &number);
 }
 
@@ -270,5 +320,6 @@ int udf_qtest_command(struct udf_qtest *q, const char *command)
 
 int udf_qtest_sync(struct udf_qtest *q)
 {
+	udf_qtest_flush(q);
 	return wait_for(q, __atomic_load_n(&q->sent, __ATOMIC_ACQUIRE), NULL);
 }

@@ -8,6 +8,9 @@
  * Writes are posted: sent at once, in order with everything else, and not waited for. Replies come in the order of the commands; whoever
  * waits for one reads and files those before it. QEMU puts lines "IRQ raise 20" between them, which are passed on as they are met.
  * Any thread may call; no malloc; after the connection is lost everything returns -ENODEV.
+ *
+ * Hardware takes posted writes late, too. But some of QEMU's models rely on the processor waiting, as a virtual machine's does: with
+ * UDF_QEMU_SYNC=1 in the environment every write is waited for.
  */
 #ifndef UDF_PORT_QTEST_H
 #define UDF_PORT_QTEST_H
@@ -25,9 +28,13 @@ struct udf_qtest_reply;
 
 struct udf_qtest {
 	int fd;
+	bool sync;			/* wait for writes */
 	bool lost;
 	struct udf_spin tx;		/* guards sent, waiters of commands being sent, and the socket's writing side */
 	uint64_t sent;
+	bool hold;			/* gather writes in OUT */
+	size_t out_len;
+	char out[2048];
 	struct udf_spin rx;		/* guards buf and the socket's reading side */
 	uint64_t received;
 	bool poll_again;		/* udf_qtest_poll() found rx taken */
@@ -53,6 +60,13 @@ int udf_qtest_command(struct udf_qtest *q, const char *command);
 
 /* Wait until QEMU has performed everything that was sent before. */
 int udf_qtest_sync(struct udf_qtest *q);
+
+/*
+ * While HOLD, writes are gathered, and sent together by udf_qtest_flush(), with the next command that is waited for, or when they are
+ * many. Ending it sends them.
+ */
+void udf_qtest_hold(struct udf_qtest *q, bool hold);
+void udf_qtest_flush(struct udf_qtest *q);
 
 /* Take in what has arrived, without waiting. */
 void udf_qtest_poll(struct udf_qtest *q);

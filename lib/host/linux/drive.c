@@ -36,14 +36,27 @@ int udf_vcpu_hold(unsigned int cpu)
  */
 static void udf_vcpu_poll_start(struct udf_vcpu *vcpu)
 {
-	if (!atomic_exchange(&vcpu->polling, true) && udf_host.vpci)
-		udf_vpci_poll_start(udf_host.vpci, vcpu->cpu, 0xfee00000u | vcpu->cpu << 12);
+	if (atomic_exchange(&vcpu->polling, true) || !udf_host.vpci)
+		return;
+	udf_vpci_poll_start(udf_host.vpci, vcpu->cpu, 0xfee00000u | vcpu->cpu << 12);
+	if (udf_host.cpus == 1 && udf_host.port->ops->post_hold)
+		udf_host.port->ops->post_hold(udf_host.port, true);
 }
 
 void udf_vcpu_poll_stop(struct udf_vcpu *vcpu)
 {
-	if (atomic_exchange(&vcpu->polling, false) && udf_host.vpci)
-		udf_vpci_poll_stop(udf_host.vpci, vcpu->cpu);
+	if (!atomic_exchange(&vcpu->polling, false) || !udf_host.vpci)
+		return;
+	if (udf_host.port->ops->post_hold)
+		udf_host.port->ops->post_hold(udf_host.port, false);
+	udf_vpci_poll_stop(udf_host.vpci, vcpu->cpu);
+}
+
+/* Send what the kernel code has written and the transport has gathered. */
+void udf_vcpu_post_flush(void)
+{
+	if (udf_host.port && udf_host.port->ops->post_flush)
+		udf_host.port->ops->post_flush(udf_host.port);
 }
 
 /* Give a held vCPU back to its own thread. */
@@ -68,6 +81,10 @@ static int udf_driven_wait(struct udf_vcpu *vcpu)
 	unsigned int i;
 
 	atomic_store(&vcpu->state, UDF_VCPU_DRIVEN);
+	/* what the thread does next may add to what has been written: not before it waits is that sent */
+	if (vcpu->until(vcpu->until_arg))
+		return 1;
+	udf_vcpu_post_flush();
 	do {
 		for (i = 0; i < 32; i++) {
 			if (vcpu->until(vcpu->until_arg))

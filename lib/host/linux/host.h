@@ -156,6 +156,7 @@ void udf_vcpu_release(unsigned int cpu);
 int udf_vcpu_drive(unsigned int cpu, bool (*until)(void *arg), void *arg, uint64_t spin_ns);
 int udf_vcpu_idle_driven(struct udf_vcpu *vcpu);
 void udf_vcpu_poll_stop(struct udf_vcpu *vcpu);
+void udf_vcpu_post_flush(void);
 
 /* bridge.c */
 int udf_bridges_map(struct udf_error *err);

@@ -228,8 +228,10 @@ static void udf_vcpu_sleep(struct udf_vcpu *vcpu)
 			atomic_store(&vcpu->state, UDF_VCPU_SLEEPING);
 			continue;
 		}
-		if (atomic_load(&vcpu->polling))
+		if (atomic_load(&vcpu->polling) && udf_host.vpci) {
 			udf_vpci_poll(udf_host.vpci, vcpu->cpu);
+			udf_vcpu_post_flush();
+		}
 		vcpu->sleeps += !held_at;
 		udf_futex(&vcpu->wake, FUTEX_WAIT, seq, held_at ? &check : NULL);
 	}
