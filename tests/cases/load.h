@@ -486,8 +486,10 @@ static inline void load_look(struct load *l, struct load_watch *w)
 	}
 	if (now - w->since > w->longest)
 		w->longest = now - w->since;
-	if (w->longest > LOAD_STALL_S)
+	if (w->longest > LOAD_STALL_S) {
+		test_show_tasks();
 		FAIL("stalled: nothing completed for %.0f s after %lu requests", w->longest, done);
+	}
 }
 
 /* A moment between two looks. */

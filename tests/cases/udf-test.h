@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -17,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/driver.h"
 #include "host/linux/host.h"
 #include "port/qemu.h"
 #include "udf/udf.h"
@@ -213,6 +215,12 @@ static inline pid_t test_qemu_pid(void)
 
 	CHECK(pid > 0);
 	return pid;
+}
+
+/* Write the kernel code's tasks and what they wait for to the log. */
+static inline void test_show_tasks(void)
+{
+	udf_driver_control(NULL, HOST_CMD_TASKS, NULL, NULL, 0, 5000);
 }
 
 /* No WARN, BUG, stall or hung task was reported. */
