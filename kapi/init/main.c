@@ -56,6 +56,7 @@ extern unsigned long loops_per_jiffy;
 extern bool psi_enable;
 extern unsigned long dhash_entries, ihash_entries;
 extern char *saved_command_line;
+extern int fb_console_setup(char *options);
 
 void kapi_boot(void);
 
@@ -67,12 +68,13 @@ static void kapi_build_zonelists(void)
 /* What a kernel command line would say. */
 static void kapi_command_line(void)
 {
-	static char none[1], disabled[] = "memory,io,pids,rdma,misc,hugetlb,perf_event,net_cls,net_prio";
+	static char none[1], console[] = "map:9", disabled[] = "memory,io,pids,rdma,misc,hugetlb,perf_event,net_cls,net_prio";
 
 	preempt_dynamic_mode = 2;	/* full: a busy kernel thread does not stop the others */
 	psi_enable = false;
 	dhash_entries = ihash_entries = 1024;
 	saved_command_line = none;
+	fb_console_setup(console);	/* no virtual terminal takes a picture's device: there is none */
 	cgroup_disable(disabled);
 }
 
