@@ -56,6 +56,7 @@ extern unsigned long loops_per_jiffy;
 extern bool psi_enable;
 extern unsigned long dhash_entries, ihash_entries;
 extern char *saved_command_line;
+extern bool notests;
 extern int fb_console_setup(char *options);
 
 void kapi_boot(void);
@@ -74,6 +75,7 @@ static void kapi_command_line(void)
 	psi_enable = false;
 	dhash_entries = ihash_entries = 1024;
 	saved_command_line = none;
+	notests = true;			/* cryptomgr.notests: ciphers are the distribution's, tested on its kernel */
 	fb_console_setup(console);	/* no virtual terminal takes a picture's device: there is none */
 	cgroup_disable(disabled);
 }
