@@ -29,6 +29,8 @@ include mk/setup.mk
 include mk/host.mk
 include mk/kapi.mk
 include mk/tests.mk
+include mk/soak.mk
+include mk/bench.mk
 include mk/demo.mk
 include mk/drivers.mk
 
