@@ -67,11 +67,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", udf_options_error(o));
 		return 1;
 	}
-	if (udf_wait_disks(udf, 1, 10000) < 0 || udf_disk_open(udf, NULL, &disk) || !(buf = udf_buf_alloc(udf, 4096)) ||
+	if (udf_wait_disks(udf, 1, 10000) < 0)
+		return 1;
+	memory = private_dirty();
+	if (udf_disk_open(udf, NULL, &disk) || !(buf = udf_buf_alloc(udf, 4096)) ||
 	    udf_pread(NULL, disk, buf, 4096, 0))
 		return 1;
 	first = bench_now() - start;
-	memory = private_dirty();
 	cpu = bench_cpu();
 	sleep((unsigned int)(a.seconds + 1));
 	cpu = bench_cpu() - cpu;
