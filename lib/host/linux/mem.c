@@ -121,6 +121,17 @@ int host_mem_populate(unsigned long va, unsigned long len)
 }
 
 /* Other vCPUs go on executing the pages: they stay executable all the time. */
+/*
+ * The kernel changes its code by way of a breakpoint, int3, and a debugger would take that for one of its own making. So another
+ * instruction of one byte stands in for it, that traps just as well: hlt. The signal handler knows.
+ */
+static const void *udf_breakpoint(const void *src, unsigned long len)
+{
+	static const uint8_t int3 = 0xcc, hlt = 0xf4;
+
+	return len == 1 && *(const uint8_t *)src == int3 ? &hlt : src;
+}
+
 int host_text_write(unsigned long addr, const void *src, unsigned long len)
 {
 	unsigned long start = addr & -4096ul, end = (addr + len + 4095) & -4096ul;
@@ -132,7 +143,7 @@ int host_text_write(unsigned long addr, const void *src, unsigned long len)
 	if (mprotect((void *)start, end - start, PROT_READ | PROT_WRITE | PROT_EXEC)) {
 		err = -errno;
 	} else {
-		memcpy((void *)addr, src, len);
+		memcpy((void *)addr, udf_breakpoint(src, len), len);
 		if (mprotect((void *)start, end - start, PROT_READ | PROT_EXEC))
 			err = -errno;
 	}

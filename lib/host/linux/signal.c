@@ -187,7 +187,15 @@ static void udf_on_fault(int sig, siginfo_t *si, void *context)
 			return;
 	}
 	udf_frame_get(uc, &frame);
-	/* int3 is reported behind it, as a processor does; the kernel code expects that, too */
+	/* the kernel's own breakpoint (host_text_write()): reported behind it, as a processor does with int3 */
+	if (err == -ENOENT && trap == HOST_TRAP_PROTECTION) {
+		frame.ip++;
+		if (udf_host.entry.trap(HOST_TRAP_BREAKPOINT, 0, 0, &frame)) {
+			udf_frame_put(uc, &frame);
+			return;
+		}
+		frame.ip--;
+	}
 	if (err == -ENOENT && udf_host.entry.trap(trap, (unsigned long)uc->uc_mcontext.gregs[REG_ERR], addr, &frame)) {
 		udf_frame_put(uc, &frame);
 		return;
