@@ -59,6 +59,7 @@ comma := ,
 VERBS := $(patsubst cli/cmd-%.c,%,$(filter cli/cmd-%.c,$(CLI_SRCS)))
 VERBS_INC := $(call list,$(B)/gen/verbs.inc,$(foreach v,$(VERBS),VERB($(subst -,_,$(v)), "$(v)")))
 $(B)/obj/cli/main.o: $(VERBS_INC)
+$(B)/obj/cli/gdb-script.o: cli/gdb.py
 $(B)/obj/cli/%.o: INCLUDES += -iquote $(B)/gen
 
 $(B)/udf: $(CLI_OBJS) $(B)/libudf.a $(call list,$(B)/obj/cli.list,$(CLI_OBJS))

@@ -3,7 +3,7 @@
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # Libraries of the host world that need no vCPU: these run under the sanitizers, with the fake host beneath.
-PURE_SRCS := $(call sources,$(addprefix lib/,common image loader port front host/fake))
+PURE_SRCS := $(call sources,$(addprefix lib/,common debug image loader port front host/fake))
 
 ASAN_OBJS := $(call objects,asan,$(PURE_SRCS))
 UNIT_SRCS := $(sort $(shell find tests -path "tests/unit/*" -name "test_*.c"))
@@ -65,11 +65,6 @@ check-fast: $(UNITS)
 .PHONY: check
 check: build
 	$(Q)$(RUN_TESTS) $(call chosen,$(UNITS) $(CASES) $(MODULE_TESTS))
-
-## soak: everything at once on two vCPUs, for SECONDS=60
-.PHONY: soak
-soak: build
-	$(Q)if [ -x $(B)/tests/soak/soak ]; then $(B)/tests/soak/soak $(SECONDS); else echo 'no soak program yet'; exit 1; fi
 
 # Test modules: ordinary kernel modules.
 MODULE_SRCS := $(wildcard tests/modules/*.c)

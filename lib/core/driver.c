@@ -82,6 +82,7 @@ static void udf_driver_take_down(struct udf_driver *d)
 {
 	struct udf_host *h = &udf_host;
 
+	udf_debug_stop();
 	if (h->loader)
 		udf_loader_free(h->loader);
 	if (h->vpci)
@@ -132,7 +133,7 @@ static int udf_driver_bring_up(struct udf_driver *d, struct udf_error *err)
 	if ((ret = udf_open_image(d, err)) || (ret = udf_image_map(udf_host.image, err)) || (ret = udf_bridges_map(err)) ||
 	    (ret = udf_open_port(d, err)) || (ret = udf_mem_map(err)) ||
 	    (ret = udf_loader_new(udf_host.image, d->modules_dir[0] ? d->modules_dir : NULL, &udf_host.loader, err)) ||
-	    (ret = udf_signals_install(err)) || (ret = udf_vcpus_start(err)))
+	    (ret = udf_debug_start(&d->config.debug, err)) || (ret = udf_signals_install(err)) || (ret = udf_vcpus_start(err)))
 		return ret;
 	return udf_wait_started(err);
 }

@@ -16,6 +16,7 @@
 
 #include "common/error.h"
 #include "control.h"
+#include "debug/debug.h"
 #include "image/image.h"
 #include "port/port.h"
 
@@ -27,6 +28,7 @@ struct udf_driver_config {
 	struct udf_port_config port;	/* .spec NULL: no port, for tests */
 	unsigned int cpus;		/* 0: 1 */
 	const char *firmware_dir;	/* searched for firmware files before /lib/firmware; NULL: none */
+	struct udf_debug_config debug;
 	/* Log lines without newline; NULL: stderr. From any thread, must not call back. */
 	void (*log)(void *ctx, int level, const char *text);
 	/* Uevents: see host_event(). */

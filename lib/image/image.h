@@ -81,6 +81,21 @@ unsigned int udf_image_replacements(const struct udf_image *image, const struct 
 struct udf_range { uint64_t start, end; };
 unsigned int udf_image_text(const struct udf_image *image, const struct udf_range **ranges);
 
+/* For debuggers: every symbol of image and kapi in turn, by its number. Returns false behind the last. */
+struct udf_image_symbol {
+	const char *name;
+	uint64_t value;
+	bool code, global, kapi;
+	bool absolute;		/* per-CPU offset or number */
+};
+bool udf_image_symbol_at(const struct udf_image *image, uint64_t i, struct udf_image_symbol *out);
+/* Segments as they are mapped, by number: kapi's, then the image's. Returns false behind the last. */
+bool udf_image_segment(const struct udf_image *image, unsigned int i, struct udf_range *range, bool *exec);
+/* Contents of LEN bytes at ADDR as prepared, without mapping them there. Returns 0 or a negative errno. */
+int udf_image_read(const struct udf_image *image, uint64_t addr, void *buf, size_t len);
+/* The object that kapi was linked from, for its debug information; to be freed. -ESTALE: the file is another one by now. */
+int udf_image_kapi_object(const struct udf_image *image, void **data, size_t *len);
+
 /* What a prepared image is made of. */
 struct udf_image_info {
 	const char *file;			/* the prepared file */

@@ -6,16 +6,16 @@
 #include "loader/internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "loader/elf.h"
+#include "loader/symfile.h"
 
 enum { GDB_NONE, GDB_REGISTER, GDB_UNREGISTER };
 
 /* Layout and names are gdb's. */
 struct jit_code_entry {
 	struct jit_code_entry *next, *prev;
-	const char *file;
+	const void *file;
 	uint64_t size;
 };
 
@@ -26,7 +26,7 @@ struct jit_descriptor {
 
 struct gdb_entry {
 	struct jit_code_entry jit;
-	char file[];
+	void *file;
 };
 
 /* Weak: the application may hold a compiler that has them too. */
@@ -40,6 +40,9 @@ __attribute__((weak, noinline)) void __jit_debug_register_code(void)
 	__asm__ volatile("" ::: "memory");
 }
 
+/* What gdb was told is gone; reachable, for whoever looks for leaks. */
+static struct jit_code_entry *gone;
+
 static void notify(struct gdb_entry *entry, uint32_t action)
 {
 	__jit_debug_descriptor.relevant = &entry->jit;
@@ -47,21 +50,15 @@ static void notify(struct gdb_entry *entry, uint32_t action)
 	__jit_debug_register_code();
 }
 
-struct gdb_entry *udf_gdb_add(const struct udf_elf *elf, const void *file, size_t len)
+struct gdb_entry *udf_gdb_add(const struct udf_elf *elf, const struct udf_elf_place *place, bool init)
 {
-	struct gdb_entry *entry = malloc(sizeof(*entry) + len);
-	Elf64_Ehdr eh;
-	unsigned int i;
+	struct gdb_entry *entry = calloc(1, sizeof(*entry));
+	size_t len;
 
-	if (!entry)
-		return NULL;	/* the module runs without it */
-	memcpy(entry->file, file, len);
-	memcpy(&eh, file, sizeof(eh));
-	for (i = 1; i < elf->nr_sec; i++) {
-		Elf64_Shdr sh = elf->sec[i].hdr;
-
-		sh.sh_addr = elf->sec[i].pub.part < UDF_PART_PERCPU ? elf->sec[i].pub.addr : 0;
-		memcpy(entry->file + eh.e_shoff + (uint64_t)i * sizeof(sh), &sh, sizeof(sh));
+	/* without memory the module runs, unknown to gdb */
+	if (!entry || udf_elf_symfile(elf, place, init, &entry->file, &len)) {
+		free(entry);
+		return NULL;
 	}
 	entry->jit = (struct jit_code_entry){ __jit_debug_descriptor.first, NULL, entry->file, len };
 	if (entry->jit.next)
@@ -82,5 +79,10 @@ void udf_gdb_remove(struct gdb_entry *entry)
 	if (entry->jit.next)
 		entry->jit.next->prev = entry->jit.prev;
 	notify(entry, GDB_UNREGISTER);
-	free(entry);
+	/*
+	 * Not freed: gdb looks through the list at moments of its own as well, so that it may have found the entry twice, and then reads
+	 * from the one that it does not forget now.
+	 */
+	entry->jit.next = gone;
+	gone = &entry->jit;
 }

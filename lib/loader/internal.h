@@ -96,7 +96,7 @@ const struct symtab_entry *udf_symtab_lookup(const struct module_symtab *tab, ui
 
 /* gdb.c */
 struct gdb_entry;
-struct gdb_entry *udf_gdb_add(const struct udf_elf *elf, const void *file, size_t len);
+struct gdb_entry *udf_gdb_add(const struct udf_elf *elf, const struct udf_elf_place *place, bool init);
 void udf_gdb_remove(struct gdb_entry *entry);
 
 /* deps.c */
@@ -153,6 +153,7 @@ struct udf_loader {
 	struct udf_loader_stats stats;
 	bool plan_open;			/* plans list modules that are open, too (udf check) */
 	bool gdb;
+	const struct udf_loader_observer *observer;	/* never NULL */
 };
 
 /* Read and parse PATH and find its imports, but judge nothing: for udf check. */

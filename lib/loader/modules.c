@@ -13,6 +13,8 @@
 #include "loader/elf.h"
 #include "loader/internal.h"
 
+static const struct udf_loader_observer nobody;
+
 int udf_loader_new_kernel(const struct udf_kernel *kernel, const char *modules_dir, struct udf_loader **out,
 			  struct udf_error *err)
 {
@@ -22,6 +24,7 @@ int udf_loader_new_kernel(const struct udf_kernel *kernel, const char *modules_d
 	if (!loader)
 		return udf_error_set(err, -ENOMEM, "out of memory");
 	loader->kernel = *kernel;
+	loader->observer = &nobody;
 	loader->space = (struct space){ .base = UDF_MODULE_BASE, .end = UDF_MODULE_END };
 	ret = udf_deps_open(loader, modules_dir, err);
 	if (ret) {
@@ -284,7 +287,9 @@ int udf_loader_link(struct udf_loader *loader, struct udf_module *mod, uint64_t 
 	}
 	mod->state = MODULE_LINKED;
 	if (loader->gdb)
-		mod->gdb = udf_gdb_add(mod->elf, mod->file, mod->file_len);
+		mod->gdb = udf_gdb_add(mod->elf, mod->place, true);
+	if (loader->observer->linked)
+		loader->observer->linked(loader, mod);
 	return 0;
 }
 
@@ -306,6 +311,12 @@ void udf_loader_free_init(struct udf_loader *loader, struct udf_module *mod)
 	if (mod->state == MODULE_OPEN)
 		return;
 	udf_place_free_init(loader, mod);
+	if (mod->gdb && mod->elf) {	/* the same addresses may be another module's soon */
+		udf_gdb_remove(mod->gdb);
+		mod->gdb = udf_gdb_add(mod->elf, mod->place, false);
+	}
+	if (loader->observer->trimmed)
+		loader->observer->trimmed(loader, mod);
 	udf_module_drop_file(mod);
 }
 
@@ -330,6 +341,8 @@ int udf_loader_close(struct udf_loader *loader, struct udf_module *mod, struct u
 	if (mod->exported)
 		udf_exports_remove(loader, mod);
 	if (mod->state != MODULE_OPEN) {
+		if (loader->observer->closing)
+			loader->observer->closing(loader, mod);
 		withdraw(loader, mod);
 		udf_gdb_remove(mod->gdb);
 		loader->stats.bytes -= mod->host.core.size + mod->host.init.size;
@@ -383,6 +396,11 @@ uint64_t udf_module_symbol(const struct udf_module *mod, const char *name)
 void udf_loader_stats(const struct udf_loader *loader, struct udf_loader_stats *stats)
 {
 	*stats = loader->stats;
+}
+
+void udf_loader_observe(struct udf_loader *loader, const struct udf_loader_observer *observer)
+{
+	loader->observer = observer ? observer : &nobody;
 }
 
 void udf_loader_gdb(struct udf_loader *loader, bool on)

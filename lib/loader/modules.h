@@ -126,4 +126,15 @@ void udf_loader_stats(const struct udf_loader *loader, struct udf_loader_stats *
 /* Tell an attached gdb about each module that is linked from now on (its JIT interface). Off unless asked for. */
 void udf_loader_gdb(struct udf_loader *loader, bool on);
 
+/* Who wants to know what becomes of modules; in the thread that changes the loader. Members may be NULL. */
+struct udf_loader_observer {
+	/* Its code is linked and can still be written. An error ends the linking. */
+	int (*linking)(struct udf_loader *loader, struct udf_module *mod, struct udf_error *err);
+	void (*linked)(struct udf_loader *loader, struct udf_module *mod);
+	void (*trimmed)(struct udf_loader *loader, struct udf_module *mod);	/* its init sections are gone */
+	void (*closing)(struct udf_loader *loader, struct udf_module *mod);	/* one that was linked */
+};
+/* One at a time; OBSERVER must outlive the loader. */
+void udf_loader_observe(struct udf_loader *loader, const struct udf_loader_observer *observer);
+
 #endif

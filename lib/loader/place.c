@@ -205,6 +205,9 @@ int udf_place_link(struct udf_loader *loader, struct udf_module *mod, uint64_t p
 	if (ret)
 		goto free_place;
 	patch(loader, mod, &stats);
+	ret = loader->observer->linking ? loader->observer->linking(loader, mod, err) : 0;
+	if (ret)
+		goto free_place;
 	ret = protect(mod->host.core_text.addr, mod->host.core_text.size, PROT_READ | PROT_EXEC, mod, err);
 	if (!ret)
 		ret = protect(mod->host.init_text.addr, mod->host.init_text.size, PROT_READ | PROT_EXEC, mod, err);

@@ -4,6 +4,7 @@
  *
  *   0x0000_1000_0000  PCI memory window    bus addresses that BARs get; nothing is mapped here
  *   0x0000_3f00_0000  bridges              kernel world -> host world calls, 64 bytes each
+ *   0x0000_3f80_0000  debugger's record    which modules lie where, and the last of the log
  *   0x0000_4000_0000  modules              .ko files
  *   0x0000_7000_0000  kapi                 UDF's own kernel-world object, linked into the prepared image
  *   0x0000_7100_0000  image                the distribution's vmlinux
@@ -23,6 +24,7 @@
 #define UDF_BRIDGE_BASE		0x3f000000
 #define UDF_BRIDGE_SLOT		64		/* bytes for each bridge */
 #define UDF_BRIDGE_MAX		1024		/* slots */
+#define UDF_DEBUG_BASE		0x3f800000
 #define UDF_MODULE_BASE		0x40000000
 #define UDF_MODULE_END		0x70000000	/* exclusive */
 #define UDF_KAPI_BASE		0x70000000

@@ -21,6 +21,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "debug/frames.h"
+#include "debug/symfile.h"
 #include "layout.h"
 
 typedef void udf_any_function(void);
@@ -44,6 +46,7 @@ static const uint8_t udf_bridge_code[] = {
 	0x48, 0x89, 0xec,				/* mov %rbp,%rsp */
 	0x5d,						/* pop %rbp */
 #define BRIDGE_TARGET	15
+#define BRIDGE_CALL	23
 #define BRIDGE_BACK	29
 	0x65, 0x48, 0x83, 0x3c, 0x25, HOST_VCPU_PENDING, 0, 0, 0, 0,	/* cmpq $0,%gs:pending */
 	0x75, 0x01,					/* jne pending */
@@ -84,6 +87,34 @@ int udf_bridges_map(struct udf_error *err)
 	if (mprotect(base, BRIDGES_SIZE, PROT_READ | PROT_EXEC))
 		return udf_error_set(err, -errno, "mprotect of the bridges: %s", strerror(errno));
 	return 0;
+}
+
+#define NAME(fn) "bridge." #fn,
+static const char *const udf_bridge_names[] = { UDF_CONTRACT(NAME) };
+#undef NAME
+
+/*
+ * The host stack lies above every task's, so to a debugger that walks from a host function into its caller the stack seems to grow the
+ * wrong way, which it takes for corruption. It makes an exception for a function named __morestack (of gcc's split stacks).
+ */
+void udf_bridges_describe(struct udf_symfile *file, struct udf_frames *frames)
+{
+	static const struct udf_orc entered = { .sp_reg = UDF_ORC_SP, .sp_offset = 8 };
+	static const struct udf_orc pushed = { .sp_reg = UDF_ORC_SP, .sp_offset = 16, .bp_reg = UDF_ORC_PREV_SP, .bp_offset = -16 };
+	static const struct udf_orc framed = { .sp_reg = UDF_ORC_BP, .sp_offset = 16, .bp_reg = UDF_ORC_PREV_SP, .bp_offset = -16 };
+	size_t i;
+
+	for (i = 0; i < NR_BRIDGES; i++) {
+		uint64_t at = UDF_BRIDGE_BASE + i * UDF_BRIDGE_SLOT;
+
+		udf_symfile_symbol(file, udf_bridge_names[i], at, BRIDGE_CALL, true, false);
+		udf_symfile_symbol(file, "__morestack", at + BRIDGE_CALL, BRIDGE_BACK - BRIDGE_CALL, true, false);
+		udf_symfile_symbol(file, udf_bridge_names[i], at + BRIDGE_BACK, UDF_BRIDGE_SLOT - BRIDGE_BACK, true, false);
+		udf_frames_row(frames, at, at + 1, &entered);
+		udf_frames_row(frames, at + 1, at + 4, &pushed);
+		udf_frames_row(frames, at + 4, at + BRIDGE_BACK, &framed);
+		udf_frames_row(frames, at + BRIDGE_BACK, at + UDF_BRIDGE_SLOT, &entered);
+	}
 }
 
 void udf_bridges_unmap(void)

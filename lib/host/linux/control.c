@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "debug/record.h"
 
 int host_control_next(struct host_control *c)
 {
@@ -58,6 +59,7 @@ void host_log_write(int level, const char *text, unsigned long len)
 	char line[1100];
 
 	snprintf(line, sizeof(line), "%.*s", (int)(len < 1024 ? len : 1024), text);
+	udf_record_log(level, line);
 	if (udf_host.log)
 		udf_host.log(udf_host.ctx, level, line);
 	else

@@ -74,6 +74,7 @@ FUNCTION udf_vcpu_drive_leave
 
 /* void host_cpu_idle(void), called by its bridge. udf_vcpu_idle() says whether kernel code goes on here, or this thread leaves it. */
 FUNCTION host_cpu_idle
+	.cfi_startproc			/* a debugger finds the idle task behind it */
 	movq	%gs:HOST_VCPU_HOST, %rdi
 	movq	(%rsp), %rax
 	movq	%rbx, UDF_VCPU_IDLE+0(%rdi)
@@ -84,6 +85,7 @@ FUNCTION host_cpu_idle
 	movq	%r15, UDF_VCPU_IDLE+40(%rdi)
 	movq	%rax, UDF_VCPU_IDLE+48(%rdi)
 	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
 	call	udf_vcpu_idle
 	movq	%gs:HOST_VCPU_HOST, %rdi
 	testl	%eax, %eax
@@ -96,6 +98,7 @@ FUNCTION host_cpu_idle
 	movq	UDF_VCPU_IDLE+32(%rdi), %r14
 	movq	UDF_VCPU_IDLE+40(%rdi), %r15
 	jmp	*UDF_VCPU_IDLE+48(%rdi)
+	.cfi_endproc
 	.size	host_cpu_idle, . - host_cpu_idle
 
 	.section .note.GNU-stack, "", @progbits
