@@ -31,7 +31,7 @@ struct load_thread;
 struct load {
 	struct udf *udf;
 	struct udf_disk *disk;
-	uint32_t block;
+	uint32_t block, align;
 	uint64_t blocks;
 	uint64_t max_bytes;		/* of a request */
 	uint64_t seed;
@@ -259,7 +259,6 @@ static inline bool load_memory_get(struct load_op *op)
 {
 	struct load *l = op->t->l;
 	uint64_t len = op->n * l->block, room = len + LOAD_PIECES * 64 + 512;
-	struct udf_disk_info info = test_info(l->disk);
 	bool divided = op->memory == LOAD_ARENA_BLOCKS || op->memory == LOAD_ARENA_PIECES || op->memory == LOAD_HEAP_PIECES;
 
 	op->area = load_in_arena(op->memory) ? udf_buf_alloc(l->udf, op->memory == LOAD_ARENA ? len : room) : malloc(room);
@@ -267,15 +266,15 @@ static inline bool load_memory_get(struct load_op *op)
 		return false;
 	op->data = op->area;
 	if (op->memory == LOAD_ARENA_OFFSET)
-		op->data += info.buffer_align * (1 + load_random(&op->t->random) % 7);
+		op->data += l->align * (1 + load_random(&op->t->random) % 7);
 	if (!load_in_arena(op->memory))
 		op->data += load_random(&op->t->random) % 64;
 	op->iov[0] = (struct iovec){ .iov_base = op->data, .iov_len = len };
 	op->pieces = 1;
 	if (op->memory == LOAD_ARENA_BLOCKS)
-		load_divide(op, len, l->block, info.buffer_align);
+		load_divide(op, len, l->block, l->align);
 	else if (op->memory == LOAD_ARENA_PIECES)
-		load_divide(op, len, info.buffer_align, info.buffer_align);
+		load_divide(op, len, l->align, l->align);
 	else if (op->memory == LOAD_HEAP_PIECES)
 		load_divide(op, len, 1, 3);
 	/* the stamps are written and read in one piece at an even address */
@@ -443,6 +442,7 @@ static inline void load_init(struct load *l, struct udf *udf, struct udf_disk *d
 	l->udf = udf;
 	l->disk = disk;
 	l->block = info.logical_block;
+	l->align = info.buffer_align;
 	l->blocks = info.size / info.logical_block;
 	l->max_bytes = 1 << 20;
 	l->seed = seed;

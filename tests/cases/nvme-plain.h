@@ -29,6 +29,7 @@ static struct {
 	struct udf_port_ops ops;
 	uint64_t asq;
 	unsigned int depth, tail, cleared;
+	atomic_bool deaf;		/* commands on the I/O queues are not heard of */
 } plain;
 
 /* Where Identify Controller's data of the commands up to TAIL goes; 0: there is no such command. Device addresses are addresses here. */
@@ -78,6 +79,8 @@ static inline int plain_bar_write(struct udf_port *port, unsigned int bar, uint6
 		plain.asq = (plain.asq & 0xffffffffull) | value << 32;
 	} else if (offset == PLAIN_DOORBELL) {
 		return plain_ring(port, bar, value);
+	} else if (offset > PLAIN_DOORBELL + 4 && atomic_load(&plain.deaf)) {
+		return 0;
 	}
 	return plain.real->bar_write(port, bar, offset, size, value);
 }

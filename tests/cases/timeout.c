@@ -4,7 +4,8 @@
  * works again everything completes without an error; if it does not, the driver gives the requests up in the end. Either way
  * the disk is usable afterwards.
  *
- * The back end is stopped by a throttle of QEMU, so the controller's registers go on to answer.
+ * First the back end is stopped by a throttle of QEMU, so the controller's registers go on to answer; then the doorbells of
+ * its I/O queues are not heard.
  */
 #include "load.h"
 #include "nvme-plain.h"
@@ -45,9 +46,10 @@ static void test_recovers(const char *cpus)
 	load_init(&l, udf, disk, 6);
 	l.max_bytes = 65536;
 	CHECK_OK(udf_queue_open(udf, -1, 16, 0, &q));
-	load_start(&l, q, 16);
+	l.full = true;
+	load_start(&l, q, 8);
 	load_run(&l, 0.3);
-	throttle(1);
+	throttle(2);	/* 8 in flight: each takes four seconds */
 	start = test_now();
 	test_log_wait("timeout, aborting", timeouts, 30);
 	test_log_wait("reset controller", resets, 30);
@@ -68,10 +70,8 @@ static void test_recovers(const char *cpus)
 
 static void count(void *arg, int result)
 {
-	int *results = arg;
-
-	CHECK(result == 0 || result == -EIO || result == -ETIMEDOUT);
-	results[!!result]++;
+	CHECK(result == -EIO || result == -ETIMEDOUT);
+	++*(int *)arg;
 }
 
 /* Without retries the driver's reset ends the requests. */
@@ -82,21 +82,21 @@ static void test_gives_up(void)
 	unsigned int resets = test_log_count("reset controller");
 	static char data[65536], back[65536];
 	struct udf_queue *q;
-	int results[2] = { 0 };
+	int failed = 0;
 
 	memset(data, 0x5a, sizeof(data));
 	CHECK_OK(udf_queue_open(udf, -1, 16, 0, &q));
 	CHECK_OK(udf_pwrite(q, disk, data, sizeof(data), 0, 0));
-	throttle(1);
+	atomic_store(&plain.deaf, true);
 	for (int i = 0; i < GIVEN_UP; i++)
-		CHECK_OK(udf_write(q, disk, data, 512, (uint64_t)(1 + i) << 18, 0, count, results));
+		CHECK_OK(udf_write(q, disk, data, 512, (uint64_t)(1 + i) << 18, 0, count, &failed));
 	CHECK_OK(udf_wait(q, 60000));
-	/* some pass the throttle */
-	CHECK_EQ(results[0] + results[1], GIVEN_UP);
-	CHECK(results[1]);
+	CHECK_EQ(failed, GIVEN_UP);
 	CHECK(test_log_count("reset controller") > resets);
-	throttle(0);
+	atomic_store(&plain.deaf, false);
 	CHECK(!udf_lost(udf));
+	/* the doorbells that nobody heard are behind us: each reset begins anew */
+	CHECK_OK(udf_reset(udf));
 	CHECK_OK(udf_pwrite(q, disk, data, sizeof(data), 65536, 0));
 	CHECK_OK(udf_pread(q, disk, back, sizeof(back), 65536));
 	CHECK(!memcmp(back, data, sizeof(data)));
@@ -105,7 +105,6 @@ static void test_gives_up(void)
 
 int main(void)
 {
-	test_recovers("1");
 	test_recovers("2");
 	test_gives_up();
 	test_no_complaints();
