@@ -25,7 +25,8 @@ static const char help[] =
 	"\n"
 	"Checks modules against the kernel image without running anything: what they depend on, where their\n"
 	"symbols come from (other modules, UDF's replacements, the kernel image), what is missing or has\n"
-	"another CRC, and which instructions they hold that an ordinary process may not execute.\n"
+	"another CRC, which instructions they hold that an ordinary process may not execute, and which\n"
+	"functions they import that UDF does not support: a call of one stops the driver, with a trace.\n"
 	"A MODULE is a name or a modalias; anything with a '/' or ending in .ko, .ko.xz, ... is a FILE.\n"
 	"\n"
 	"  --all           every stock module for a PCI device\n"
@@ -52,7 +53,7 @@ struct args {
 /* What is summed up while modules are reported. */
 struct totals {
 	const struct args *args;
-	unsigned int modules, verdict[UDF_VERDICT_COUNT];
+	unsigned int modules, verdict[UDF_VERDICT_COUNT], unsupported;
 	uint64_t from_modules, from_kapi, from_image, missing, crc, trapped, privileged;
 	struct json_object *array;	/* --json */
 	struct udf_table *table;	/* --all */
@@ -80,6 +81,7 @@ static void add_up(struct totals *t, const struct udf_check *c)
 {
 	t->modules++;
 	t->verdict[c->verdict]++;
+	t->unsupported += c->nr_unsupported > 0;
 	t->from_modules += c->from_modules;
 	t->from_kapi += c->from_kapi;
 	t->from_image += c->from_image;
@@ -161,6 +163,18 @@ static void print_insns(const struct udf_check *c, bool verbose)
 		printf("              %-8s %s+%#" PRIx64 "\n", c->insn[i].name, c->insn[i].function, c->insn[i].offset);
 }
 
+/* "remap_pfn_range, vm_insert_page" behind BEFORE; "" when there is none. To be freed. */
+static char *unsupported_text(const struct udf_check *c, const char *before)
+{
+	struct udf_strbuf sb = UDF_STRBUF_INIT;
+	unsigned int i;
+
+	udf_strbuf_add(&sb, c->nr_unsupported ? before : "");
+	for (i = 0; i < c->nr_unsupported; i++)
+		udf_strbuf_addf(&sb, "%s%s", i ? ", " : "", c->unsupported[i]);
+	return udf_strbuf_detach(&sb);
+}
+
 static void print_module(const struct totals *t, const struct udf_check *c)
 {
 	printf("%s%s\n", t->modules > 1 ? "\n" : "", c->name);
@@ -171,6 +185,12 @@ static void print_module(const struct totals *t, const struct udf_check *c)
 		printf("  symbols     %u from modules, %u from kapi, %u from the image\n", c->from_modules, c->from_kapi, c->from_image);
 		print_complaints(c);
 		print_insns(c, t->args->verbose);
+		if (c->nr_unsupported) {
+			char *text = unsupported_text(c, "");
+
+			printf("  stops in    %s\n", text ? text : "");
+			free(text);
+		}
 	}
 	printf("  verdict     %s%s%s\n", udf_verdict_name(c->verdict), c->text[0] ? ": " : "", c->text);
 }
@@ -248,6 +268,16 @@ static struct json_object *insns_json(const struct udf_check *c)
 	return array;
 }
 
+static struct json_object *unsupported_json(const struct udf_check *c)
+{
+	struct json_object *array = json_object_new_array();
+	unsigned int i;
+
+	for (i = 0; i < c->nr_unsupported; i++)
+		json_object_array_add(array, json_object_new_string(c->unsupported[i]));
+	return array;
+}
+
 static void add_module_json(struct totals *t, const struct udf_check *c)
 {
 	struct json_object *o = json_object_new_object(), *symbols = json_object_new_object();
@@ -264,6 +294,7 @@ static void add_module_json(struct totals *t, const struct udf_check *c)
 	add_number(symbols, "image", c->from_image);
 	json_object_object_add(o, "symbols", symbols);
 	json_object_object_add(o, "complaints", complaints_json(c));
+	json_object_object_add(o, "unsupported", unsupported_json(c));
 	if (!t->args->all || t->args->instructions)
 		json_object_object_add(o, "privileged", insns_json(c));
 	json_object_array_add(t->array, o);
@@ -285,6 +316,7 @@ static void print_json(struct totals *t, const struct udf_image *image, unsigned
 	add_number(sum, "from_image", t->from_image);
 	add_number(sum, "missing", t->missing);
 	add_number(sum, "crc_mismatches", t->crc);
+	add_number(sum, "with_unsupported", t->unsupported);
 	json_object_object_add(o, "totals", sum);
 	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
@@ -295,6 +327,8 @@ static void print_json(struct totals *t, const struct udf_image *image, unsigned
 
 static void add_row(struct totals *t, const struct udf_check *c)
 {
+	char *text;
+
 	udf_table_cell(t->table, "%s", c->name);
 	udf_table_cell(t->table, "%u", c->nr_dependencies);
 	udf_table_cell(t->table, "%u", c->from_modules);
@@ -306,7 +340,9 @@ static void add_row(struct totals *t, const struct udf_check *c)
 		udf_table_cell(t->table, "%u", count_insns(c, true));
 		udf_table_cell(t->table, "%u", count_insns(c, false));
 	}
-	udf_table_cell(t->table, "%s%s%s", udf_verdict_name(c->verdict), c->text[0] ? ": " : "", c->text);
+	text = unsupported_text(c, "; stops in ");
+	udf_table_cell(t->table, "%s%s%s%s", udf_verdict_name(c->verdict), c->text[0] ? ": " : "", c->text, text ? text : "");
+	free(text);
 }
 
 static void print_totals(const struct totals *t, unsigned int examined)
@@ -319,6 +355,8 @@ static void print_totals(const struct totals *t, unsigned int examined)
 			printf(", %u %s", t->verdict[i], udf_verdict_name(i));
 	printf("\nimported symbols: %" PRIu64 " from modules, %" PRIu64 " from kapi, %" PRIu64 " from the image; %" PRIu64 " missing, %"
 	       PRIu64 " with another CRC\n", t->from_modules, t->from_kapi, t->from_image, t->missing, t->crc);
+	printf("%u import functions that end the process if they are ever called: UDF does not support them (udf image show)\n",
+	       t->unsupported);
 	if (t->args->instructions)
 		printf("privileged instructions: %" PRIu64 " of port I/O (trapped), %" PRIu64 " others\n", t->trapped, t->privileged);
 }

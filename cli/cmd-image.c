@@ -183,6 +183,7 @@ static void show_json(const struct udf_image *image, const struct udf_image_info
 		add_string(f, "path", r[i].path);
 		add_string(f, "why", r[i].why);
 		json_object_object_add(f, "noop", json_object_new_boolean(r[i].noop));
+		json_object_object_add(f, "unsupported", json_object_new_boolean(r[i].unsupported));
 		json_object_array_add(array, f);
 	}
 	json_object_object_add(o, "replaced", array);
@@ -214,7 +215,7 @@ static int show_table(const struct udf_image *image, const struct udf_image_info
 	for (i = 0; i < n; i++) {
 		udf_table_cell(t, "%s", r[i].name);
 		udf_table_cell(t, "%s", r[i].path);
-		udf_table_cell(t, "%s%s", r[i].noop ? "does nothing: " : "", r[i].why);
+		udf_table_cell(t, "%s%s", r[i].noop ? "does nothing: " : r[i].unsupported ? "not supported: " : "", r[i].why);
 	}
 	ret = udf_table_print(t, stdout);
 	udf_table_free(t);

@@ -42,7 +42,6 @@ void kapi_timer_interrupt(void);
 /* arch/x86/traps.c */
 int kapi_trap(unsigned int trap, unsigned long error, unsigned long addr, struct host_frame *frame);
 void kapi_oops(const char *why, struct host_frame *frame);
-void kapi_unsupported(const char *what) __noreturn;
 
 /* mm/init.c */
 void kapi_mem_init(void);

@@ -4,11 +4,13 @@
  * is written at the entry of the image's function. Kernel world.
  */
 #include <linux/linkage.h>
+#include <linux/panic.h>
 #include <linux/types.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define SERIES_REPLACE "6.1/replace.h"
+#define SERIES_UNSUPPORTED "6.1/unsupported.h"
 #else
 #error "this kernel series has no list of replaced functions"
 #endif
@@ -22,6 +24,7 @@ struct udf_replace {
 };
 
 #define UDF_REPLACE_NOOP 1
+#define UDF_REPLACE_UNSUPPORTED 2
 
 /* Only the address counts here: one declaration serves them all. */
 #define REPLACE(fn, kernel_path, reason) extern char kapi_replacement_##fn[] __asm__(#fn);
@@ -30,11 +33,24 @@ struct udf_replace {
 #undef REPLACE
 #undef NOOP
 
-#define ENTRY(fn, kernel_path, reason, noop)	\
-	{ .name = #fn, .replacement = kapi_replacement_##fn, .path = kernel_path, .why = reason, .flags = noop },
-#define REPLACE(fn, kernel_path, reason) ENTRY(fn, kernel_path, reason, 0)
-#define NOOP(fn, kernel_path, reason) ENTRY(fn, kernel_path, reason, UDF_REPLACE_NOOP)
+/* A stub for each unsupported function: its name is in the trace, too. */
+static const char kapi_unsupported[] = "%s() is not supported: %s";
+
+#define UNSUPPORTED(fn, kernel_path, reason)		\
+	static void __noreturn unsupported_##fn(void)	\
+	{						\
+		panic(kapi_unsupported, #fn, reason);	\
+	}
+#include SERIES_UNSUPPORTED
+#undef UNSUPPORTED
+
+#define ENTRY(fn, by, kernel_path, reason, what)	\
+	{ .name = #fn, .replacement = by, .path = kernel_path, .why = reason, .flags = what },
+#define REPLACE(fn, kernel_path, reason) ENTRY(fn, kapi_replacement_##fn, kernel_path, reason, 0)
+#define NOOP(fn, kernel_path, reason) ENTRY(fn, kapi_replacement_##fn, kernel_path, reason, UDF_REPLACE_NOOP)
+#define UNSUPPORTED(fn, kernel_path, reason) ENTRY(fn, unsupported_##fn, kernel_path, reason, UDF_REPLACE_UNSUPPORTED)
 
 static const struct udf_replace kapi_replacements[] __section(".udf_replace") __used = {
 #include SERIES_REPLACE
+#include SERIES_UNSUPPORTED
 };

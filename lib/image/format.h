@@ -48,12 +48,15 @@ struct udf_file_export {
 #define UDF_EXPORT_GPL		1
 #define UDF_EXPORT_PERCPU	2
 #define UDF_EXPORT_REPLACED	4
+#define UDF_EXPORT_UNSUPPORTED	8
 
 struct udf_file_replaced {
 	uint64_t image_addr, kapi_addr;
 	uint32_t name, path, why;
-	uint32_t noop;
+	uint32_t flags;
 };
+#define UDF_REPLACED_NOOP	1
+#define UDF_REPLACED_UNSUPPORTED 2
 
 struct udf_file_section {
 	uint64_t addr, size;

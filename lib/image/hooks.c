@@ -18,6 +18,7 @@
 #define ENTRY_WORDS	5
 #define ENTRY		(ENTRY_WORDS * 8)
 #define FLAG_NOOP	1
+#define FLAG_UNSUPPORTED 2
 #define JMP_LEN		5
 #define OP_JMP		0xe9
 #define ENDBR_LEN	4
@@ -258,6 +259,7 @@ static int add_hook(struct hooker *h, const uint8_t *entry, struct udf_error *er
 	hook->image_addr = sym->value;
 	hook->kapi_addr = udf_get64(entry + 8);
 	hook->noop = udf_get64(entry + 32) & FLAG_NOOP;
+	hook->unsupported = udf_get64(entry + 32) & FLAG_UNSUPPORTED;
 	hook->name = udf_kernel_string(k, name);
 	hook->path = udf_kernel_string(k, path);
 	hook->why = udf_kernel_string(k, why);
@@ -278,6 +280,7 @@ static void mark_exports(struct udf_kernel *k, const struct udf_kapi *kapi)
 				continue;
 			k->exports[i].addr = kapi->hook[h].kapi_addr;
 			k->exports[i].replaced = true;
+			k->exports[i].unsupported = kapi->hook[h].unsupported;
 			break;
 		}
 	}

@@ -61,6 +61,7 @@ struct udf_export {
 	uint32_t crc;
 	bool gpl, percpu;
 	bool replaced;		/* kapi stands in for the image's function */
+	bool unsupported;	/* ... and ends the process: it cannot be had in one */
 	const char *namespace;	/* or "" */
 };
 /* Look NAME up among the kernel's exported symbols. Returns 0 or -ENOENT. */
@@ -74,6 +75,7 @@ struct udf_replacement {
 	const char *name, *path, *why;
 	uint64_t image_addr, kapi_addr;
 	bool noop;		/* deliberately does nothing */
+	bool unsupported;	/* ends the process with a trace */
 };
 unsigned int udf_image_replacements(const struct udf_image *image, const struct udf_replacement **list);
 

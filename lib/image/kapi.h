@@ -16,6 +16,7 @@ struct udf_kapi_hook {
 	uint64_t image_addr, kapi_addr;
 	uint32_t name, path, why;	/* in the kernel's strings */
 	bool noop;			/* does nothing, on purpose */
+	bool unsupported;		/* ends the process */
 };
 
 struct udf_kapi {

@@ -49,7 +49,7 @@ struct udf_kexport {
 	uint64_t addr;
 	uint32_t name, ns;		/* offsets in strings */
 	uint32_t crc;
-	bool gpl, percpu, replaced;
+	bool gpl, percpu, replaced, unsupported;
 };
 
 struct udf_patch_count {

@@ -107,6 +107,7 @@ int udf_image_export(const struct udf_image *image, const char *name, struct udf
 			out->gpl = x->flags & UDF_EXPORT_GPL;
 			out->percpu = x->flags & UDF_EXPORT_PERCPU;
 			out->replaced = x->flags & UDF_EXPORT_REPLACED;
+			out->unsupported = x->flags & UDF_EXPORT_UNSUPPORTED;
 			out->namespace = udf_image_string(image, x->ns);
 			return 0;
 		}

@@ -96,7 +96,8 @@ static int make_replacements(struct udf_image *image)
 		image->replacements[i] = (struct udf_replacement){
 			.name = udf_image_string(image, from[i].name), .path = udf_image_string(image, from[i].path),
 			.why = udf_image_string(image, from[i].why), .image_addr = from[i].image_addr,
-			.kapi_addr = from[i].kapi_addr, .noop = from[i].noop,
+			.kapi_addr = from[i].kapi_addr, .noop = from[i].flags & UDF_REPLACED_NOOP,
+			.unsupported = from[i].flags & UDF_REPLACED_UNSUPPORTED,
 		};
 	return 0;
 }

@@ -156,7 +156,7 @@ static int add_exports(struct maker *m)
 		to[i] = (struct udf_file_export){
 			.addr = x->addr, .name = x->name, .ns = x->ns, .crc = x->crc,
 			.flags = (x->gpl ? UDF_EXPORT_GPL : 0) | (x->percpu ? UDF_EXPORT_PERCPU : 0) |
-				 (x->replaced ? UDF_EXPORT_REPLACED : 0),
+				 (x->replaced ? UDF_EXPORT_REPLACED : 0) | (x->unsupported ? UDF_EXPORT_UNSUPPORTED : 0),
 		};
 	}
 	return 0;
@@ -174,7 +174,7 @@ static int add_replaced(struct maker *m)
 
 		to[i] = (struct udf_file_replaced){
 			.image_addr = h->image_addr, .kapi_addr = h->kapi_addr, .name = h->name, .path = h->path, .why = h->why,
-			.noop = h->noop,
+			.flags = (h->noop ? UDF_REPLACED_NOOP : 0) | (h->unsupported ? UDF_REPLACED_UNSUPPORTED : 0),
 		};
 	}
 	return 0;

@@ -88,6 +88,9 @@ static void free_check(struct udf_check *c)
 	}
 	for (i = 0; i < c->nr_insns; i++)
 		free(c->insn[i].function);
+	for (i = 0; i < c->nr_unsupported; i++)
+		free(c->unsupported[i]);
+	free(c->unsupported);
 	free(c->dependency);
 	free(c->complaint);
 	free(c->insn);
@@ -173,6 +176,17 @@ static int complain(struct udf_check *c, const struct loader_import *import)
 	return list->symbol && list->source ? 0 : -ENOMEM;
 }
 
+static int note_unsupported(struct udf_check *c, const char *name)
+{
+	char **list = realloc(c->unsupported, (c->nr_unsupported + 1) * sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	c->unsupported = list;
+	list[c->nr_unsupported] = strdup(name);
+	return list[c->nr_unsupported++] ? 0 : -ENOMEM;
+}
+
 static int count_imports(struct udf_check *c, const struct udf_module *mod)
 {
 	unsigned int i;
@@ -181,6 +195,8 @@ static int count_imports(struct udf_check *c, const struct udf_module *mod)
 		const struct loader_import *import = &mod->import[i];
 
 		if (import->flaw && complain(c, import))
+			return -ENOMEM;
+		if (import->unsupported && note_unsupported(c, import->name))
 			return -ENOMEM;
 		if (import->version_only || import->flaw == IMPORT_MISSING)
 			continue;

@@ -57,6 +57,8 @@ struct udf_check {
 	unsigned int from_modules, from_kapi, from_image;	/* imported symbols */
 	unsigned int nr_complaints;
 	struct udf_complaint *complaint;
+	unsigned int nr_unsupported;	/* imported functions that end the process when they are called */
+	char **unsupported;
 	unsigned int nr_insns;		/* privileged instructions; none when they were not looked for */
 	struct udf_check_insn *insn;
 };

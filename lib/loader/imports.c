@@ -140,6 +140,7 @@ static void find_source(const struct udf_loader *loader, const struct udf_module
 		judge(import, mod, gpl, own->gpl);
 	} else if (!loader->kernel.export(loader->kernel.ctx, import->name, &export)) {
 		import->from = export.replaced ? IMPORT_KAPI : IMPORT_IMAGE;
+		import->unsupported = export.unsupported && !import->version_only;
 		import->addr = export.addr;
 		import->have_crc = export.crc;
 		import->namespace = export.namespace;

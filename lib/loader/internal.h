@@ -45,6 +45,7 @@ struct loader_import {
 	bool weak;
 	bool version_only;		/* not used by code: module_layout, whose CRC stands for the layout of struct module */
 	bool wants_crc;
+	bool unsupported;		/* a call of it ends the process */
 	struct loader_export *export;	/* IMPORT_MODULE */
 	uint64_t addr;			/* otherwise */
 	uint32_t want_crc, have_crc;

@@ -7,20 +7,23 @@
  * run: die=null | dies: the_very_place
  * run: die=panic | dies: panicked on purpose
  * run: die=exec | dies: the_very_place
+ * run: die=unsupported | dies: get_user_pages_fast() is not supported | dies: the_very_place
  */
 #include "udf_test.h"
 
 #include <linux/bug.h>
+#include <linux/mm.h>
 #include <linux/panic.h>
 
 static char *die = "";
 module_param(die, charp, 0444);
-MODULE_PARM_DESC(die, "bug, null, panic or exec");
+MODULE_PARM_DESC(die, "bug, null, panic, exec or unsupported");
 
 static noinline void the_very_place(void)
 {
 	static int *volatile nowhere;
 	static void (*volatile jump_nowhere)(void);
+	struct page *page;
 
 	if (!strcmp(die, "bug"))
 		BUG();
@@ -28,6 +31,8 @@ static noinline void the_very_place(void)
 		*nowhere = 1;
 	if (!strcmp(die, "exec"))
 		jump_nowhere();
+	if (!strcmp(die, "unsupported"))
+		get_user_pages_fast(PAGE_SIZE, 1, 0, &page);
 	if (!strcmp(die, "panic"))
 		panic("panicked on purpose");
 }

@@ -108,11 +108,6 @@ void kapi_oops(const char *why, struct host_frame *frame)
 	show_stack_regs(regs);
 }
 
-void kapi_unsupported(const char *what)
-{
-	panic("%s is not supported in a driver process", what);
-}
-
 /* Replaces kernel/panic.c: panic(). */
 void panic(const char *fmt, ...)
 {

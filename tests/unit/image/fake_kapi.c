@@ -53,7 +53,7 @@ static void add_replacements(struct elfgen *g, const struct fake_kapi *what, uns
 		at[n] = len;
 		strcpy(strings + len, what->replace[n]);
 		len += strlen(what->replace[n]) + 1;
-		zero[n * ENTRY + 32] = n & 1;
+		zero[n * ENTRY + 32] = n % 3;	/* ordinary, a no-op, unsupported, ... */
 	}
 	if (!n)
 		return;

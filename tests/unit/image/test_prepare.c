@@ -271,7 +271,8 @@ static void test_hooks(void **state)
 	assert_string_equal(list[1].name, "func_endbr");
 	assert_string_equal(list[1].path, "kernel/fake.c");
 	assert_string_equal(list[1].why, "because");
-	assert_true(!list[0].noop && list[1].noop);
+	assert_true(!list[0].noop && list[1].noop && !list[2].noop);
+	assert_true(!list[0].unsupported && !list[1].unsupported && list[2].unsupported);
 	assert_int_equal(list[1].image_addr, FAKE_RUN + FAKE_ENDBR);
 	assert_int_equal(list[1].kapi_addr, func);
 	assert_int_equal(udf_image_export(image, "func_plain", &x), 0);

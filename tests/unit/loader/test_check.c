@@ -15,9 +15,10 @@ static struct fake_symbol symbols[] = {
 	{ "printk", { .addr = 0x71000100, .crc = 0x11 }, true, false },
 	{ "ioremap", { .addr = 0x71000400, .crc = 0x44, .replaced = true }, true, false },
 	{ "kfree_gpl", { .addr = 0x71000200, .crc = 0x22, .gpl = true }, true, false },
+	{ "pin_pages", { .addr = 0x71000500, .crc = 0x55, .replaced = true, .unsupported = true }, true, false },
 };
 
-static struct fake_kernel fake = { .vermagic = FAKE_VERMAGIC, .symbol = symbols, .nr = 3 }, stock;
+static struct fake_kernel fake = { .vermagic = FAKE_VERMAGIC, .symbol = symbols, .nr = 4 }, stock;
 static struct udf_checker *checker;
 static struct udf_error err;
 static const struct udf_check *result;
@@ -90,6 +91,18 @@ static void test_ok(void **state)
 	assert_int_equal(c->from_kapi, 1);
 	assert_int_equal(c->from_image, 2);
 	assert_int_equal(c->nr_complaints + c->nr_dependencies + c->nr_insns, 0);
+}
+
+/* A module that imports what is not supported loads all the same: it may never call it. */
+static void test_unsupported(void **state)
+{
+	const struct elfgen_module m = { .name = "a", .vermagic = FAKE_VERMAGIC, .license = "GPL",
+					 .import = { { "printk", 0x11 }, { "pin_pages", 0x55 } } };
+	const struct udf_check *c = check_module(&m);
+
+	assert_int_equal(c->verdict, UDF_VERDICT_OK);
+	assert_int_equal(c->nr_unsupported, 1);
+	assert_string_equal(c->unsupported[0], "pin_pages");
 }
 
 static void test_missing(void **state)
@@ -328,7 +341,7 @@ static int group_teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_ok), TEST(test_missing), TEST(test_crc), TEST(test_refused), TEST(test_wrong_kernel), TEST(test_broken),
+		TEST(test_ok), TEST(test_unsupported), TEST(test_missing), TEST(test_crc), TEST(test_refused), TEST(test_wrong_kernel), TEST(test_broken),
 		TEST(test_not_found), TEST(test_instructions), TEST(test_only_dependencies_count), STOCK_TEST(test_stock), STOCK_TEST(test_dependency_fails),
 		STOCK_TEST(test_pci_modules),
 	};
