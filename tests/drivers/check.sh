@@ -47,48 +47,60 @@ look_up() {			# MODEL
 	done <<<"$backends;"
 }
 
-run_one() {			# MODEL
-	local folder=$work/$1 options=() status
-
-	look_up "$1"
-	rm -rf "$folder"
+drive() {			# FOLDER MODEL ARGUMENT...: leaves out and log there
+	local folder=$1 model=$2 status
+	shift 2
 	mkdir -p "$folder"
 	cd "$folder" || exit 1
-	[ -z "$skip" ] || { echo "skip $skip" >out; return; }
 	truncate -s 64M disk
-	case $checks in *disk*) options+=(--file disk) ;; esac
-	# shellcheck disable=SC2086 # words
-	timeout -s KILL $limit "$UDF_BUILD/udf-drive" --device "qemu:$1${properties:+,$properties}" "${BACKENDS[@]}" "${options[@]}" \
-		--netcheck "$UDF_BUILD/tests/drivers/modules/udf_netcheck.ko" --near near --far far $checks >out 2>log
+	timeout -s KILL $limit "$UDF_BUILD/udf-drive" --device "qemu:$model${properties:+,$properties}" "${BACKENDS[@]}" \
+		--netcheck "$UDF_BUILD/tests/drivers/modules/udf_netcheck.ko" --near near --far far "$@" >out 2>log
 	status=$?
 	echo "status $status" >>out
-	rm -f disk
+	rm -f disk near far
 }
 
-field() {			# MODEL KEY: the values, with commas
-	sed -n "s/^$2 //p" "$work/$1/out" | sed ':a;N;$!ba;s/\n/, /g'
+# Each module alone: build/check-drivers/MODEL/MODULE.
+run_model() {			# MODEL
+	local options=() module word words=()
+
+	rm -rf "${work:?}/$1"
+	look_up "$1"
+	if [ -n "$skip" ]; then
+		mkdir -p "$work/$1"
+		echo "skip $skip" >"$work/$1/out"
+		return
+	fi
+	drive "$work/$1" "$1"
+	for word in $checks; do
+		case $word in
+		UDF_*) export "${word?}" ;;
+		disk) options+=(--file disk); words+=(disk) ;;
+		*) words+=("$word") ;;
+		esac
+	done
+	for module in $(sed -n 's/^module //p' "$work/$1/out"); do
+		drive "$work/$1/$module" "$1" --module "$module" "${options[@]}" "${words[@]}"
+	done
 }
 
-last() {			# MODEL KEY
+field() {			# FOLDER KEY: the last value
 	sed -n "s/^$2 //p" "$work/$1/out" | tail -n 1
 }
 
-# "MODULE|DEVICE|REACHED|UNLOAD|WHY", or nothing for a device without a module.
-row() {				# MODEL
-	local module reached unload why status
+# "MODULE|DEVICE|REACHED|UNLOAD|WHY"
+row() {				# MODEL MODULE
+	local reached unload why status at=$1/$2
 
-	module=$(field "$1" module)
-	reached=$(last "$1" reached)
-	unload=$(last "$1" unload)
-	why=$(field "$1" why)
-	status=$(last "$1" status)
-	[ -n "$module" ] || return
+	reached=$(field "$at" reached)
+	unload=$(field "$at" unload)
+	why=$(field "$at" why)
+	status=$(field "$at" status)
 	case $status in
 	137) why="hangs; killed after $limit s" ;;
 	13?) why="the process dies: $why" ;;
 	esac
-	case $why in *'|'*) why=${why//|/\/} ;; esac
-	echo "$module|$1|${reached:-fails}|${unload:--}|$why"
+	echo "$2|$1|${reached:-fails}|${unload:--}|${why//|/\/}"
 }
 
 models() {
@@ -112,18 +124,23 @@ mapfile -t all < <(models | grep -F -- "$text")
 start=$SECONDS
 for model in "${all[@]}"; do
 	[ "$(jobs -rp | wc -l)" -lt $jobs ] || wait -n
-	( run_one "$model" ) &
+	( run_model "$model" ) 2>/dev/null &
 done
 wait
 
 rows=() without=() skipped=()
 for model in "${all[@]}"; do
-	r=$(row "$model")
-	s=$(last "$model" skip)
-	if [ -n "$r" ]; then rows+=("$r")
-	elif [ -n "$s" ]; then skipped+=("$model: $s")
-	else without+=("$model$(field "$model" why | sed 's/^no stock module$//; s/..*/ (&)/')")
+	for module in $(sed -n 's/^module //p' "$work/$model/out"); do
+		rows+=("$(row "$model" "$module")")
+	done
+	why=$(field "$model" why)
+	skip=$(field "$model" skip)
+	if [ -n "$skip$why" ]; then
+		skipped+=("$model: $skip$why")
+	elif [ -z "$module" ]; then
+		without+=("$model")
 	fi
+	module=
 done
 mapfile -t rows < <(printf '%s\n' "${rows[@]}" | sort)
 
@@ -163,17 +180,17 @@ fi
 bad=0
 while IFS='|' read -r module model reached unload; do
 	case $model in *"$text"*) ;; *) continue ;; esac
-	now=$(printf '%s\n' "${rows[@]}" | grep -F "|$model|" | head -n 1)
+	now=$(printf '%s\n' "${rows[@]}" | grep -F "$module|$model|" | head -n 1)
 	IFS='|' read -r _ _ now_reached now_unload why <<<"$now"
 	if [ "$(level "${now_reached:-fails}")" -lt "$(level "$reached")" ]; then
-		echo "WORSE: $model reached '$reached', now '${now_reached:-nothing}': $why"
-		echo "       log: $work/$model/log"
+		echo "WORSE: $module for $model reached '$reached', now '${now_reached:-nothing}': $why"
+		echo "       log: $work/$model/$module/log"
 		bad=1
 	elif [ "$unload" = ok ] && [ "$now_unload" != ok ]; then
-		echo "WORSE: $model could be unloaded, now: $now_unload; log: $work/$model/log"
+		echo "WORSE: $module for $model could be unloaded, now: $now_unload; log: $work/$model/$module/log"
 		bad=1
 	elif [ "$reached|$unload" != "$now_reached|$now_unload" ]; then
-		echo "better: $model: '$reached' is now '$now_reached', unload '$now_unload'; 'make check-drivers UPDATE=1' notes it"
+		echo "better: $module for $model: '$reached' is now '$now_reached', unload '$now_unload'; 'make check-drivers UPDATE=1' notes it"
 	fi
 done < <(known)
 exit $bad

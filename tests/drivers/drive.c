@@ -14,7 +14,7 @@ static const char help[] =
 	"Usage: drive --device SPEC [OPTION...] [CHECK...]\n\n"
 	"Starts the stock driver of one device and prints, a line each as they are known:\n\n"
 	"  device MODALIAS\n"
-	"  module NAME         each that matches the modalias\n"
+	"  module NAME         the one that is loaded\n"
 	"  driver NAME         that the device was bound to\n"
 	"  reached LEVEL       loaded, probed, working: each as it is reached\n"
 	"  unload ok|REASON    with everything working\n"
@@ -23,6 +23,7 @@ static const char help[] =
 	"  disk                a disk keeps what is written\n"
 	"  net                 an Ethernet interface passes frames each way\n"
 	"  event:WORD,...      a uevent with all these words, as in event:add,SUBSYSTEM=sound\n\n"
+	"  --module NAME       what to load; without it the device's modules are listed, and none is loaded\n"
 	"  --backend ARGS      further arguments for QEMU, repeatable\n"
 	"  --cpus N            vCPUs\n"
 	"  --file FILE         what backs the disk\n"
@@ -50,20 +51,22 @@ static void say(const char *key, const char *value)
 	fflush(stdout);
 }
 
-/* Names of all modules for the device; the first goes to NAME. */
-static bool say_modules(struct drive *d, const char *alias, char *name, size_t len)
+/* Names of all modules for the device. Some match it more than once. */
+static void list(const char *alias)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 	struct udf_plan plan;
-	unsigned int i;
+	unsigned int i, j;
 
-	if (udf_loader_plan(udf_host.loader, alias, &plan, &err) || !plan.nr_targets)
-		return drive_fail(d, "no stock module");
-	for (i = 0; i < plan.nr_targets; i++)
-		say("module", plan.target[i]);
-	snprintf(name, len, "%s", plan.target[0]);
+	if (udf_loader_plan(udf_host.loader, alias, &plan, &err))
+		return;
+	for (i = 0; i < plan.nr_targets; i++) {
+		for (j = 0; strcmp(plan.target[j], plan.target[i]); j++)
+			;
+		if (i == j)
+			say("module", plan.target[i]);
+	}
 	udf_plan_free(&plan);
-	return true;
 }
 
 static bool passes(struct drive *d, const char *check)
@@ -86,12 +89,13 @@ static bool is_bound(char *driver, size_t len)
 	return events_seen(slot, "DRIVER", driver, len);
 }
 
-static enum level climb(struct drive *d, const char *alias, char **checks, int n)
+static enum level climb(struct drive *d, char **checks, int n)
 {
 	char driver[64];
 	int i, err;
 
-	err = udf_load(d->udf, alias, NULL);
+	say("module", d->module);
+	err = udf_load(d->udf, d->module, NULL);
 	if (err) {
 		drive_fail(d, "%s", *events_complaint() ? events_complaint() : strerror(-err));
 		return STARTED;
@@ -114,9 +118,9 @@ static enum level climb(struct drive *d, const char *alias, char **checks, int n
 	return WORKING;
 }
 
-static bool unload(struct drive *d, const char *module)
+static bool unload(struct drive *d)
 {
-	int err = udf_unload(d->udf, module);
+	int err = udf_unload(d->udf, d->module);
 
 	say("unload", err ? strerror(-err) : "ok");
 	return !err;
@@ -124,8 +128,8 @@ static bool unload(struct drive *d, const char *module)
 
 static int run(struct drive *d, struct udf_options *o, enum level expect, char **checks, int n)
 {
-	char alias[256], module[64];
 	enum level level = STARTED;
+	char alias[256] = "";
 	bool ok = true;
 
 	udf_options_set(o, "module", "none");
@@ -135,20 +139,21 @@ static int run(struct drive *d, struct udf_options *o, enum level expect, char *
 		return 2;
 	}
 	events_watch();
-	if (udf_vpci_modalias(udf_host.vpci, alias, sizeof(alias)) < 0)
-		alias[0] = 0;
+	udf_vpci_modalias(udf_host.vpci, alias, sizeof(alias));
 	say("device", alias);
-	if (say_modules(d, alias, module, sizeof(module))) {
-		level = climb(d, alias, checks, n);
+	if (!d->module) {
+		list(alias);
+	} else {
+		level = climb(d, checks, n);
 		if (udf_lost(d->udf))
 			drive_fail(d, "%s", udf_lost(d->udf));
 		else if (level > STARTED)
-			ok = unload(d, module);
+			ok = unload(d);
+		if (d->why[0])
+			say("why", d->why);
+		if (udf_lost(d->udf))
+			_Exit(3);
 	}
-	if (d->why[0])
-		say("why", d->why);
-	if (udf_lost(d->udf))
-		_Exit(3);
 	if (udf_close(d->udf)) {
 		say("why", "the device does not shut down");
 		ok = false;
@@ -172,6 +177,7 @@ int main(int argc, char **argv)
 		{ "cpus", required_argument, NULL, 'O' }, { "file", required_argument, NULL, 'f' },
 		{ "netcheck", required_argument, NULL, 'k' }, { "near", required_argument, NULL, 'n' },
 		{ "far", required_argument, NULL, 'r' }, { "expect", required_argument, NULL, 'e' },
+		{ "module", required_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	struct udf_options *o = udf_options_new();
@@ -193,9 +199,14 @@ int main(int argc, char **argv)
 		case 'n': d.near = optarg; break;
 		case 'r': d.far = optarg; break;
 		case 'e': expect = parse_level(optarg); break;
+		case 'm': d.module = optarg; break;
 		case 'h': printf("%s", help); return 0;
 		default: return 2;
 		}
+	}
+	if (!d.module && optind < argc) {
+		fprintf(stderr, "drive: a check needs --module\n");
+		return 2;
 	}
 	i = run(&d, o, expect, argv + optind, argc - optind);
 	udf_options_free(o);

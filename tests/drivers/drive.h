@@ -17,6 +17,7 @@
 
 struct drive {
 	struct udf *udf;
+	const char *module;	/* NULL: list what there is */
 	const char *file;	/* the disk's backing file, NULL: not known */
 	const char *netcheck;	/* udf_netcheck.ko */
 	const char *near, *far;	/* sockets: QEMU's, the test's */
