@@ -24,6 +24,7 @@
 #include "udf/udf.h"
 
 #define FAIL(...) do {								\
+	fflush(stdout);								\
 	fprintf(stderr, "%s:%d: ", __FILE__, __LINE__);				\
 	fprintf(stderr, __VA_ARGS__);						\
 	fputc('\n', stderr);							\
