@@ -25,12 +25,14 @@
 
 #include "common/error.h"
 
+#define UDF_IRQ_IDLE UINT32_MAX	/* a word of irq_words() before its interrupt, and after it was taken */
 #define UDF_PORT_BARS 6		/* BAR 0-5; the expansion ROM is not offered */
 
 enum udf_irq_type { UDF_IRQ_INTX, UDF_IRQ_MSI, UDF_IRQ_MSIX };
 
 struct udf_bar_info {
 	uint64_t size;		/* bytes, a power of two; 0: no such BAR */
+	uint64_t bus;		/* where it is on the device's own bus: some devices read their own memory. 0: anywhere */
 	bool io, mem64, prefetch;
 	bool mappable;		/* bar_map() works; otherwise accesses go through bar_read() and bar_write() */
 };
@@ -89,7 +91,7 @@ struct udf_port_ops {
 	int (*irq_mask)(struct udf_port *port, unsigned int vector, bool masked);
 	/*
 	 * Interrupts by looking instead of being told, for MSI-X; both NULL where the transport has no such thing. While a vector is polled, its
-	 * interrupt sets irq_words()[VECTOR] to something other than 0 and is not reported. When irq_poll(..., false) has returned, the word
+	 * interrupt sets irq_words()[VECTOR] to something other than UDF_IRQ_IDLE and is not reported. When irq_poll(..., false) has returned, the word
 	 * is not set any more. irq_enable() and reset() end it for all vectors.
 	 */
 	volatile uint32_t *(*irq_words)(struct udf_port *port);

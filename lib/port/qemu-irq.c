@@ -230,7 +230,7 @@ volatile uint32_t *udf_qemu_irq_words(struct udf_port *port)
 	udf_spin_lock(&q->irq_lock);
 	if (!q->words) {
 		words = mmap(NULL, WORDS_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, q->ram_fd, WORDS);
-		q->words = words == MAP_FAILED ? NULL : words;
+		q->words = words == MAP_FAILED ? NULL : memset(words, 0xff, WORDS_LEN);
 	}
 	udf_spin_unlock(&q->irq_lock);
 	return q->words;
@@ -243,7 +243,7 @@ void udf_qemu_irq_release(struct qemu_port *q)
 	q->words = NULL;
 }
 
-/* A message is a write to memory: to the doorbell, or to a word of RAM. Its data is not 0 in either case. */
+/* A message is a write to memory: to the doorbell, or to a word of RAM. Its data is not UDF_IRQ_IDLE in either case. */
 int udf_qemu_irq_poll(struct udf_port *port, unsigned int vector, bool polled)
 {
 	struct qemu_port *q = to_qemu(port);

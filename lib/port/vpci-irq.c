@@ -242,7 +242,7 @@ void udf_vpci_poll(struct udf_vpci *v, unsigned int poller)
 	for (unsigned int i = 0; i < n; i++) {
 		volatile uint32_t *word = &v->words[p->vector[i]];
 
-		if (*word && __atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST))
+		if (*word != UDF_IRQ_IDLE && __atomic_exchange_n(word, UDF_IRQ_IDLE, __ATOMIC_SEQ_CST) != UDF_IRQ_IDLE)
 			udf_vpci_irq(v, p->vector[i], 0);
 	}
 }

@@ -59,15 +59,20 @@ void udf_vcpu_post_flush(void)
 		udf_host.port->ops->post_flush(udf_host.port);
 }
 
-/* Give a held vCPU back to its own thread. */
+/*
+ * Give a held vCPU back to its own thread. Several threads may hold it in turn: it is ours alone (RUNNING) while interrupts are
+ * switched over.
+ */
 void udf_vcpu_release(unsigned int cpu)
 {
 	struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
 	int held = UDF_VCPU_HELD;
 
-	if (atomic_load(&vcpu->state) == held)
-		udf_vcpu_poll_stop(vcpu);
-	if (atomic_compare_exchange_strong(&vcpu->state, &held, UDF_VCPU_SLEEPING) && udf_vcpu_pending(vcpu))
+	if (!atomic_compare_exchange_strong(&vcpu->state, &held, UDF_VCPU_RUNNING))
+		return;
+	udf_vcpu_poll_stop(vcpu);
+	atomic_store(&vcpu->state, UDF_VCPU_SLEEPING);
+	if (udf_vcpu_pending(vcpu))
 		udf_vcpu_wake(vcpu);
 }
 

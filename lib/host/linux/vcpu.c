@@ -198,6 +198,16 @@ static bool udf_vcpu_spin(struct udf_vcpu *vcpu)
 	return false;
 }
 
+/* The application has not held the vCPU since HELD_AT: it does not drive any more, unless it is driving all that time. */
+static bool udf_vcpu_forget(struct udf_vcpu *vcpu, uint64_t held_at)
+{
+	if (udf_vcpu_take(vcpu, UDF_VCPU_HELD)) {
+		udf_vcpu_poll_stop(vcpu);
+		atomic_store(&vcpu->state, UDF_VCPU_SLEEPING);
+	}
+	return atomic_load(&vcpu->state) == UDF_VCPU_SLEEPING && atomic_compare_exchange_strong(&vcpu->held_at, &held_at, 0);
+}
+
 /*
  * Wait until the vCPU is ours and has something to do. While the application's threads hold it now and then, look every
  * HELD_CHECK_NS whether one has left work undone: it may never come back.
@@ -222,12 +232,8 @@ static void udf_vcpu_sleep(struct udf_vcpu *vcpu)
 			if (udf_host.dead && atomic_load(&vcpu->state) != UDF_VCPU_RUNNING)
 				return;
 		}
-		if (held_at && udf_host_now() - held_at > HELD_FORGET_NS && udf_vcpu_take(vcpu, UDF_VCPU_HELD)) {
-			udf_vcpu_poll_stop(vcpu);
-			atomic_compare_exchange_strong(&vcpu->held_at, &held_at, 0);
-			atomic_store(&vcpu->state, UDF_VCPU_SLEEPING);
+		if (held_at && udf_host_now() - held_at > HELD_FORGET_NS && udf_vcpu_forget(vcpu, held_at))
 			continue;
-		}
 		if (atomic_load(&vcpu->polling) && udf_host.vpci) {
 			udf_vpci_poll(udf_host.vpci, vcpu->cpu);
 			udf_vcpu_post_flush();
