@@ -25,6 +25,7 @@
 #define MEM_HIGH_BASE	0x2000000000ull
 #define IO_BASE		0xc000u
 #define IO_END		0x10000u
+#define PAGE		4096u
 #define CONFIG_ADDRESS	0xcf8
 #define CONFIG_DATA	0xcfc
 
@@ -132,13 +133,15 @@ static int enable_ecam(struct qemu_port *q)
 	return ret ? ret : udf_qtest_out(&q->qtest, CONFIG_DATA, 4, (ECAM_BASE & ~0u) | 1);
 }
 
-/* Put a BAR of SIZE bytes somewhere; BARs are as aligned as they are large. */
+/* Put a BAR of SIZE bytes somewhere; BARs are as aligned as they are large, and have their pages for themselves. */
 static int place(struct layout *l, const struct udf_bar_info *info, uint64_t *addr)
 {
 	uint64_t *next = info->io ? &l->io : info->mem64 && info->size > MEM_LARGE ? &l->high : &l->mem;
 	uint64_t end = info->io ? IO_END : next == &l->mem ? MEM_END : ~0ull;
 
-	*addr = (*next + info->size - 1) & ~(info->size - 1);
+	uint64_t align = info->io || info->size > PAGE ? info->size : PAGE;
+
+	*addr = (*next + align - 1) & ~(align - 1);
 	if (*addr >= end || info->size > end - *addr)
 		return -ENOSPC;
 	*next = *addr + info->size;
@@ -218,6 +221,7 @@ static int assign_bars(struct qemu_port *q, struct udf_error *err)
 		if (!ret && b->info.size && place(&l, &b->info, &b->addr))
 			return udf_error_set(err, -ENOSPC, "%s: no room for BAR %u of %llu bytes", q->port.address, i,
 					     (unsigned long long)b->info.size);
+		b->info.bus = b->addr;
 		if (b->info.mem64)
 			i++;
 	}

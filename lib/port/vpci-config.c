@@ -82,7 +82,10 @@ static int next_bar(struct udf_vpci *v, bool io, uint32_t done)
 	return best;
 }
 
-/* As firmware would, the largest first. A BAR for which there is no room gets no address; the PCI core copes. */
+/*
+ * Where the transport has them, else as firmware would, the largest first. A BAR for which there is no room gets no address; the PCI core
+ * copes.
+ */
 static void assign_bars(struct udf_vpci *v, bool io)
 {
 	uint64_t next = io ? IO_BASE : UDF_PCI_WINDOW_BASE, end = io ? IO_END : UDF_PCI_WINDOW_END;
@@ -93,7 +96,9 @@ static void assign_bars(struct udf_vpci *v, bool io)
 		uint64_t size = v->bar[bar].size, align = io || size > PAGE ? size : PAGE, addr = (next + align - 1) & ~(align - 1);
 
 		done |= 1u << bar;
-		if (addr >= end || size > end - addr)
+		if (v->bar[bar].bus)
+			addr = v->bar[bar].bus;
+		else if (addr >= end || size > end - addr)
 			addr = 0;
 		else
 			next = addr + size;

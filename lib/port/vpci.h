@@ -8,7 +8,7 @@
  *                                        |                  |                       |
  *   struct udf_port_ops             raw config         raw registers          vector number
  *
- * Virtual: BARs (assigned within UDF_PCI_WINDOW at start as firmware would; sizing works; never forwarded), expansion ROM (absent),
+ * Virtual: BARs (where the device has them, or within UDF_PCI_WINDOW; sizing works; never forwarded), expansion ROM (absent),
  * memory and I/O enable (always on at the device), interrupt line, multifunction bit (hidden), MSI and MSI-X altogether.
  * Hidden capabilities: SHPC, AGP, Enhanced Allocation; extended: ARI, ATS, SR-IOV, MR-IOV, PRI, Resizable BAR, VF Resizable BAR, PASID,
  * DPC. A reset that the kernel asks for in config space (PCIe or AF function level reset, or D3hot to D0 where the function says

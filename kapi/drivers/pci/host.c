@@ -49,10 +49,10 @@ static struct pci_ops kapi_pci_ops = {
 
 static struct pci_sysdata kapi_sysdata = { .node = NUMA_NO_NODE };
 
+/* BARs are at their addresses on the device's own bus: these are names here, which ioremap() looks up, and may be those of memory. */
 static struct resource kapi_mem_window = {
 	.name = "UDF PCI memory",
-	.start = UDF_PCI_WINDOW_BASE,
-	.end = UDF_PCI_WINDOW_END - 1,
+	.start = UDF_PCI_WINDOW_BASE,	/* where BARs go that are nowhere yet */
 	.flags = IORESOURCE_MEM,
 };
 
@@ -109,7 +109,7 @@ int kapi_pci_scan(void)
 	LIST_HEAD(windows);
 
 	pci_cache_line_size = 64 / 4;
-	iomem_resource.end = (1ull << boot_cpu_data.x86_phys_bits) - 1;
+	iomem_resource.end = kapi_mem_window.end = (1ull << boot_cpu_data.x86_phys_bits) - 1;
 	if (host_pci_present() < 0)
 		return 0;
 	kapi_dma_map = kapi_dma_ranges();
@@ -126,6 +126,7 @@ int kapi_pci_scan(void)
 	pci_lock_rescan_remove();
 	/* function N of a card stands alone here: a bus scan skips slots without a function 0 */
 	pci_scan_single_device(kapi_bus, host_pci_present() & 0xff);
+	pci_bus_claim_resources(kapi_bus);
 	pci_assign_unassigned_bus_resources(kapi_bus);
 	pci_bus_add_devices(kapi_bus);
 	pci_unlock_rescan_remove();

@@ -2,7 +2,7 @@
 /*
  * Address space of a driver process: what lies where. Plain macros, for both worlds and for assembly.
  *
- *   0x0000_1000_0000  PCI memory window    bus addresses that BARs get; nothing is mapped here
+ *   0x0000_1000_0000  PCI memory window    bus addresses that BARs get if they have none; nothing is mapped here
  *   0x0000_3f00_0000  bridges              kernel world -> host world calls, 64 bytes each
  *   0x0000_3f80_0000  debugger's record    which modules lie where, and the last of the log
  *   0x0000_4000_0000  modules              .ko files
