@@ -39,6 +39,7 @@ look_up() {			# MODEL
 	backends=${backends//NET/-netdev dgram,id=n0,local.type=unix,local.path=near,remote.type=unix,remote.path=far}
 	checks=${checks//INPUT/event:add,SUBSYSTEM=input,DEVNAME=input\/event0}
 	checks=${checks//SOUND/event:add,SUBSYSTEM=sound,DEVNAME=snd\/pcmC0D0p}
+	checks=${checks//PICTURE/event:add,SUBSYSTEM=graphics,DEVNAME=fb0}
 	checks=${checks//DRM/event:add,SUBSYSTEM=drm,DEVNAME=dri\/card0}
 	BACKENDS=()
 	while IFS= read -r -d ';' word; do
