@@ -246,15 +246,21 @@ static void udf_params_remove(struct udf_params *p)
 
 static int udf_load_one(struct udf_driver *d, const struct udf_plan_entry *e, const char *params, struct udf_error *err)
 {
-	struct udf_params p = { .path = e->path, .text = params };
+	struct udf_params p = { .path = e->path, .text = params, .err = UDF_ERROR_INIT };
 	long ret;
 
 	udf_params_add(&p);
 	ret = udf_driver_control(d, HOST_CMD_MODULE_LOAD, e->path, NULL, 0, -1);
 	udf_params_remove(&p);
-	if (ret < 0 && !e->soft)
-		return udf_error_set(err, (int)ret, "module %s cannot be loaded: %s; the log says why", e->name, strerror(-(int)ret));
-	return 0;
+	if (p.err.code && !strstr(p.err.text, e->path))
+		udf_error_prefix(&p.err, "%s", e->path);
+	if (ret < 0 && e->soft && p.err.code)
+		host_log_write(UDF_LOG_ERROR, p.err.text, strlen(p.err.text));
+	if (ret >= 0 || e->soft)
+		return 0;
+	if (p.err.code)
+		return udf_error_set(err, (int)ret, "%s", p.err.text);
+	return udf_error_set(err, (int)ret, "module %s cannot be loaded: %s; the log says why", e->name, strerror(-(int)ret));
 }
 
 int udf_driver_load(struct udf_driver *driver, const char *module, const char *params, struct udf_error *err)

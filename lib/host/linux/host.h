@@ -68,6 +68,7 @@ struct udf_vcpu {
 /* Parameters for the module at PATH, while it is being loaded. */
 struct udf_params {
 	const char *path, *text;
+	struct udf_error err;		/* why the loader refuses it */
 	struct udf_params *next;
 };
 

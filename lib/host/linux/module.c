@@ -28,31 +28,48 @@ static struct udf_module *udf_module_of(const struct host_module *mod)
 	return (struct udf_module *)mod->handle;
 }
 
-static const char *udf_params_of(const char *path)
+/* Under udf_host.lock. */
+static struct udf_params *udf_params_of(const char *path)
 {
-	const struct udf_params *p;
+	struct udf_params *p;
 
-	pthread_mutex_lock(&udf_host.lock);
 	for (p = udf_host.params; p && strcmp(p->path, path); p = p->next)
 		;
+	return p;
+}
+
+/* The module at PATH is refused: tell whoever wants it loaded, or else the log. */
+static int udf_refuse(const char *path, const struct udf_error *err)
+{
+	struct udf_params *p;
+
+	if (!err->code)
+		return 0;
+	pthread_mutex_lock(&udf_host.lock);
+	p = udf_params_of(path);
+	if (p)
+		p->err = *err;
 	pthread_mutex_unlock(&udf_host.lock);
-	return p ? p->text : NULL;
+	return p ? err->code : udf_report(err);
 }
 
 int host_module_open(const char *name, struct host_module *mod)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 	struct udf_module *m;
-	const char *params = udf_params_of(name);
+	struct udf_params *p;
 
+	pthread_mutex_lock(&udf_host.lock);
+	p = udf_params_of(name);
+	pthread_mutex_unlock(&udf_host.lock);
 	mod->handle = 0;
 	pthread_mutex_lock(&udf_loader_lock);
-	if (!udf_loader_open(udf_host.loader, name, params, &m, &err)) {
+	if (!udf_loader_open(udf_host.loader, name, p ? p->text : NULL, &m, &err)) {
 		udf_module_describe(m, mod);
 		mod->handle = (unsigned long)m;
 	}
 	pthread_mutex_unlock(&udf_loader_lock);
-	return err.code ? udf_report(&err) : 0;
+	return udf_refuse(name, &err);
 }
 
 int udf_host_plan(const char *what, struct udf_plan *plan, struct udf_error *err)
@@ -90,7 +107,7 @@ int host_module_link(struct host_module *mod, unsigned long percpu)
 		mod->handle = (unsigned long)m;
 	}
 	pthread_mutex_unlock(&udf_loader_lock);
-	return err.code ? udf_report(&err) : 0;
+	return udf_refuse(udf_module_path(m), &err);
 }
 
 void host_module_free_init(struct host_module *mod)
