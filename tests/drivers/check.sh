@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# check.sh [--update] [TEXT]: start the stock driver of every PCI device that QEMU can emulate, print how far each gets, and compare that
+# check.sh [--update] [--cpus N] [TEXT]: start the stock driver of every PCI device that QEMU can emulate, print how far each gets, and compare that
 # with the table in doc/drivers.md: no row may get worse or go. With --update the table is written instead. With TEXT only devices whose
 # names have it, and only their rows count.
 set -u
 
 update=
+cpus=1
 [ "${1-}" = --update ] && { update=1; shift; }
+[ "${1-}" = --cpus ] && { cpus=$2; shift 2; }
 text=${1-}
 here=$UDF_TOP/tests/drivers
 doc=$UDF_TOP/doc/drivers.md
@@ -54,7 +56,7 @@ drive() {			# FOLDER MODEL ARGUMENT...: leaves out and log there
 	mkdir -p "$folder"
 	cd "$folder" || exit 1
 	truncate -s 64M disk
-	timeout -s KILL $limit "$UDF_BUILD/udf-drive" --device "qemu:$model${properties:+,$properties}" "${BACKENDS[@]}" \
+	timeout -s KILL $limit "$UDF_BUILD/udf-drive" --device "qemu:$model${properties:+,$properties}" "${BACKENDS[@]}" --cpus "$cpus" \
 		--netcheck "$UDF_BUILD/tests/drivers/modules/udf_netcheck.ko" --near near --far far "$@" >out 2>log
 	status=$?
 	echo "status $status" >>out
@@ -89,9 +91,9 @@ field() {			# FOLDER KEY: the last value
 	sed -n "s/^$2 //p" "$work/$1/out" | tail -n 1
 }
 
-# "MODULE|DEVICE|REACHED|UNLOAD|WHY"
+# "MODULE|DEVICE|REACHED|UNLOAD|ALSO|WHY"
 row() {				# MODEL MODULE
-	local reached unload why status at=$1/$2
+	local reached unload why status complaint at=$1/$2
 
 	reached=$(field "$at" reached)
 	unload=$(field "$at" unload)
@@ -101,7 +103,13 @@ row() {				# MODEL MODULE
 	137) why="hangs; killed after $limit s" ;;
 	13?) why="the process dies: $why" ;;
 	esac
-	echo "$2|$1|${reached:-fails}|${unload:--}|${why//|/\/}"
+	complaint=$(grep -m 1 -oE '(WARNING|BUG): .*' "$work/$at/log")
+	[ -z "$complaint" ] || why="${why:+$why; }the kernel code complains: $complaint"
+	look_up "$1"
+	case $checks in *UDF_*) why="${why:+$why; }with ${checks#"${checks%%UDF_*}"}" ;; esac
+	why=${why//|/\/}
+	also=$(field "$at" also)
+	echo "$2|$1|${reached:-fails}|${unload:--}|${also:--}|${why:--}"
 }
 
 models() {
@@ -131,6 +139,7 @@ wait
 
 rows=() without=() skipped=()
 for model in "${all[@]}"; do
+	module=
 	for module in $(sed -n 's/^module //p' "$work/$model/out"); do
 		rows+=("$(row "$model" "$module")")
 	done
@@ -141,14 +150,13 @@ for model in "${all[@]}"; do
 	elif [ -z "$module" ]; then
 		without+=("$model")
 	fi
-	module=
 done
 mapfile -t rows < <(printf '%s\n' "${rows[@]}" | sort)
 
 table() {
-	echo "| module | device | reached | unload | where it stops, and why |"
-	echo "| --- | --- | --- | --- | --- |"
-	printf '%s\n' "${rows[@]}" | sed 's/|$/|-/; s/|/ | /g; s/^/| /; s/$/ |/'
+	echo "| module | device | reached | unload | modules that its devices needed in turn | why it got no further, and notes |"
+	echo "| --- | --- | --- | --- | --- | --- |"
+	printf '%s\n' "${rows[@]}" | sed 's/|/ | /g; s/^/| /; s/$/ |/'
 }
 
 table | column -t -s '|' -o '|'
@@ -182,7 +190,7 @@ bad=0
 while IFS='|' read -r module model reached unload; do
 	case $model in *"$text"*) ;; *) continue ;; esac
 	now=$(printf '%s\n' "${rows[@]}" | grep -F "$module|$model|" | head -n 1)
-	IFS='|' read -r _ _ now_reached now_unload why <<<"$now"
+	IFS='|' read -r _ _ now_reached now_unload _ why <<<"$now"
 	if [ "$(level "${now_reached:-fails}")" -lt "$(level "$reached")" ]; then
 		echo "WORSE: $module for $model reached '$reached', now '${now_reached:-nothing}': $why"
 		echo "       log: $work/$model/$module/log"

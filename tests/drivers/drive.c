@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/strbuf.h"
 #include "drive.h"
 #include "host/linux/host.h"
+#include "loader/internal.h"
 
 static const char help[] =
 	"Usage: drive --device SPEC [OPTION...] [CHECK...]\n\n"
@@ -17,6 +19,7 @@ static const char help[] =
 	"  module NAME         the one that is loaded\n"
 	"  driver NAME         that the device was bound to\n"
 	"  reached LEVEL       loaded, probed, working: each as it is reached\n"
+	"  also NAME...        modules that the driver's devices needed in turn\n"
 	"  unload ok|REASON    with everything working\n"
 	"  why REASON          why it did not get further\n\n"
 	"Each CHECK must pass for `working':\n"
@@ -95,14 +98,16 @@ static enum level climb(struct drive *d, char **checks, int n)
 	int i, err;
 
 	say("module", d->module);
+	events_forget();
 	err = udf_load(d->udf, d->module, NULL);
 	if (err) {
 		drive_fail(d, "%s", *events_complaint() ? events_complaint() : strerror(-err));
 		return STARTED;
 	}
+	d->needed = udf_host.loader->nr_mods;
 	say("reached", level_names[LOADED]);
 	if (!is_bound(driver, sizeof(driver))) {
-		drive_fail(d, "%s", *events_complaint() ? events_complaint() : "the driver does not take the device");
+		drive_fail(d, "the driver does not take the device%s%s", *events_complaint() ? ": " : "", events_complaint());
 		return LOADED;
 	}
 	say("driver", driver);
@@ -116,6 +121,20 @@ static enum level climb(struct drive *d, char **checks, int n)
 	}
 	say("reached", level_names[WORKING]);
 	return WORKING;
+}
+
+/* What was loaded by and by, as devices of further buses appeared. */
+static void say_also(struct drive *d)
+{
+	struct udf_strbuf sb = UDF_STRBUF_INIT;
+	unsigned int i;
+
+	for (i = d->needed; i < udf_host.loader->nr_mods; i++)
+		if (!udf_host.loader->mod[i]->users)	/* others are there for these */
+			udf_strbuf_addf(&sb, "%s%s", sb.len ? " " : "", udf_host.loader->mod[i]->host.name);
+	if (sb.len)
+		say("also", udf_strbuf_str(&sb));
+	udf_strbuf_free(&sb);
 }
 
 static bool unload(struct drive *d)
@@ -145,10 +164,12 @@ static int run(struct drive *d, struct udf_options *o, enum level expect, char *
 		list(alias);
 	} else {
 		level = climb(d, checks, n);
-		if (udf_lost(d->udf))
+		if (udf_lost(d->udf)) {
 			drive_fail(d, "%s", udf_lost(d->udf));
-		else if (level > STARTED)
+		} else if (level > STARTED) {
+			say_also(d);
 			ok = unload(d);
+		}
 		if (d->why[0])
 			say("why", d->why);
 		if (udf_lost(d->udf))

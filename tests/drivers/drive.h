@@ -21,6 +21,7 @@ struct drive {
 	const char *file;	/* the disk's backing file, NULL: not known */
 	const char *netcheck;	/* udf_netcheck.ko */
 	const char *near, *far;	/* sockets: QEMU's, the test's */
+	unsigned int needed;	/* modules that were loaded for the driver itself */
 	char why[512];		/* why the last check failed */
 };
 
@@ -34,8 +35,9 @@ void events_log(void *arg, int level, const char *text);
 bool events_wait(struct udf *udf, const char *what, unsigned int seconds);
 /* The same without waiting; VALUE, if not NULL, gets the variable KEY of the first such event. */
 bool events_seen(const char *what, const char *key, char *value, size_t len);
-/* The last line of the log that is an error or a warning, "" if there is none. */
+/* The last error in the log; if there is none, the last warning, or what was last said of the device, or "". */
 const char *events_complaint(void);
+void events_forget(void);	/* what was said until now */
 
 /* disk.c, net.c: return whether it works. */
 bool disk_works(struct drive *d);

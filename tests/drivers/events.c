@@ -14,7 +14,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
 static struct udf_strbuf all = UDF_STRBUF_INIT;	/* an event a line, words divided by \1, \1 at both ends */
-static char complaint[400];
+static char error[400], warning[400], remark[400];	/* the last of each */
 
 static void (*next_event)(void *ctx, const char *action, const char *devpath, const char *const *env, unsigned int n);
 static void (*next_lost)(void *ctx, const char *why);
@@ -42,6 +42,13 @@ static void on_lost(void *ctx, const char *why)
 	pthread_mutex_unlock(&lock);
 }
 
+void events_forget(void)
+{
+	pthread_mutex_lock(&lock);
+	*error = *warning = *remark = 0;
+	pthread_mutex_unlock(&lock);
+}
+
 void events_watch(void)
 {
 	next_event = udf_host.event;
@@ -52,17 +59,19 @@ void events_watch(void)
 
 void events_log(void *arg, int level, const char *text)
 {
+	char *to = level <= 3 ? error : level == 4 ? warning : level <= 6 && strstr(text, "0000:00:") ? remark : NULL;
+
 	fprintf(stderr, "<%d>%s\n", level, text);
-	if (level > 4)
+	if (!to)
 		return;
 	pthread_mutex_lock(&lock);
-	snprintf(complaint, sizeof(complaint), "%s", text);
+	snprintf(to, sizeof(error), "%s", text);
 	pthread_mutex_unlock(&lock);
 }
 
 const char *events_complaint(void)
 {
-	return complaint;
+	return *error ? error : *warning ? warning : remark;
 }
 
 static bool matches(const char *line, const char *end, const char *what)
