@@ -28,20 +28,26 @@ static FILE *open_map(char *path, size_t len)
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
-/* Pages of one segment's code that come from a file become pages that come from none. */
+/*
+ * Pages of one segment's code that come from a file become pages that come from none. They become executable where they stay: that is
+ * when perf hears of a mapping.
+ */
 static int detach(uint64_t start, uint64_t len)
 {
-	void *copy = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *copy = malloc(len);
+	int ret = 0;
 
-	if (copy == MAP_FAILED)
-		return -errno;
+	if (!copy)
+		return -ENOMEM;
 	memcpy(copy, (const void *)start, len);
-	if (mprotect(copy, len, PROT_READ | PROT_EXEC) ||
-	    mremap(copy, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)start) == MAP_FAILED) {
-		munmap(copy, len);
-		return -errno;
-	}
-	return 0;
+	if (mmap((void *)start, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		ret = -errno;
+	else
+		memcpy((void *)start, copy, len);
+	if (!ret && mprotect((void *)start, len, PROT_READ | PROT_EXEC))
+		ret = -errno;
+	free(copy);
+	return ret;
 }
 
 static int by_value(const void *a, const void *b)
@@ -131,28 +137,18 @@ void udf_perf_map_close(void)
 	udf_map = NULL;
 }
 
-static bool is_code(const struct udf_module *mod, uint64_t addr, uint64_t *end)
-{
-	const struct host_section *text[] = { &mod->host.core_text, &mod->host.init_text };
-	unsigned int i;
-
-	for (i = 0; i < 2; i++) {
-		*end = text[i]->addr + text[i]->size;
-		if (addr >= text[i]->addr && addr < *end)
-			return true;
-	}
-	return false;
-}
-
 void udf_perf_map_module(const struct udf_module *mod)
 {
+	const struct host_section *text = &mod->host.core_text;
 	unsigned int i;
 
+	/* its init functions are left out: the next module may get their place, and the map knows no time */
 	for (i = 0; udf_map && i < mod->symtab.nr; i++) {
 		const struct symtab_entry *e = &mod->symtab.entry[i];
-		uint64_t end;
+		uint64_t end = text->addr + text->size;
 
-		if (!is_code(mod, e->addr, &end) || (i + 1 < mod->symtab.nr && mod->symtab.entry[i + 1].addr == e->addr))
+		if (e->addr < text->addr || e->addr >= end ||
+		    (i + 1 < mod->symtab.nr && mod->symtab.entry[i + 1].addr == e->addr))
 			continue;
 		if (i + 1 < mod->symtab.nr && mod->symtab.entry[i + 1].addr < end)
 			end = mod->symtab.entry[i + 1].addr;
