@@ -40,7 +40,13 @@ const char cli_port_help[] =
 	"  --cache DIR          where prepared images are kept\n"
 	"  --timeout SECONDS    how long to wait for disks (default 10)\n"
 	"  --close-timeout SECONDS\n"
-	"                       how long to wait for outstanding requests at the end (default 30)\n";
+	"                       how long to wait for outstanding requests at the end (default 30)\n"
+	"For people who debug drivers (see also 'udf help gdb'):\n"
+	"  --trace WHAT[=FILE]  print what the driver asks for and what comes of it, a line each, to stderr or FILE.\n"
+	"                       WHAT: api, dma, mmio, pci, irq, sched, with commas between them, or all\n"
+	"  --trace-only LIST    calls of which functions api and dma show: 'pci_*,request_*', or '!*lock*'\n"
+	"  --trace-format text|json\n"
+	"  --perf-map           name the kernel's and the modules' code for perf, in /tmp/perf-PID.map\n";
 
 /* ---- log ---- */
 
@@ -114,7 +120,7 @@ bool cli_port_option(struct cli_port *p, int c, const struct option *o, const ch
 	case CLI_PORT_VALUE:
 		if (!strcmp(o->name, "device"))
 			p->has_device = true;
-		if (udf_options_set(p->options, o->name, optarg))
+		if (udf_options_set(p->options, o->name, o->has_arg ? optarg : "on"))
 			return end(p, cli_usage(p->verb, "%s", udf_options_error(p->options)));
 		return true;
 	case CLI_PORT_TIMEOUT:

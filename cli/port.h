@@ -38,6 +38,10 @@ enum { CLI_PORT_VALUE = 0x1000, CLI_PORT_TIMEOUT, CLI_PORT_JSON, CLI_PORT_HELP }
 	{ "kapi", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "cache", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "close-timeout", required_argument, NULL, CLI_PORT_VALUE },		\
+	{ "trace", required_argument, NULL, CLI_PORT_VALUE },			\
+	{ "trace-only", required_argument, NULL, CLI_PORT_VALUE },		\
+	{ "trace-format", required_argument, NULL, CLI_PORT_VALUE },		\
+	{ "perf-map", no_argument, NULL, CLI_PORT_VALUE },			\
 	{ "timeout", required_argument, NULL, CLI_PORT_TIMEOUT },		\
 	{ "json", no_argument, NULL, CLI_PORT_JSON },				\
 	{ "help", no_argument, NULL, CLI_PORT_HELP }

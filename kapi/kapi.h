@@ -57,6 +57,9 @@ void kapi_module_init(void);		/* register kapi itself, so that its traces, bugs 
 int kapi_module_load(const char *path);
 int kapi_module_unload(const char *name);
 
+/* udf/trace.c */
+int kapi_trace(unsigned long what);
+
 /* udf/control.c */
 void kapi_control_init(void);
 void kapi_control_pend(void);

@@ -57,6 +57,11 @@ void udf_options_free(struct udf_options *o);
  *	image		kernel image (vmlinuz) to use instead
  *	modules		directory of modules.dep; default: the release's own
  *	kapi, cache	UDF's kernel-world object, and where prepared images are kept; default: as udf-image(1) says
+ *	trace		print what the driver asks for and what comes of it: "api,dma,mmio,pci,irq,sched" or some of them, or "all", with
+ *			"=FILE" behind it to write there instead of to stderr
+ *	trace-only	functions whose calls api and dma show: patterns as "pci_*,request_*" or "!*lock*"
+ *	trace-format	"text" or "json"
+ *	perf-map	"on": name the kernel's and the modules' code for perf, in /tmp/perf-PID.map
  *	close-timeout	seconds that udf_close() waits for outstanding requests, default 30
  */
 int udf_options_set(struct udf_options *o, const char *name, const char *value);

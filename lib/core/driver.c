@@ -14,6 +14,7 @@
 #include "layout.h"
 
 #define START_TIMEOUT_S 60
+#define COMMAND_TIMEOUT_MS 10000
 #define STOP_TIMEOUT_MS 10000
 
 struct udf_driver {
@@ -126,6 +127,15 @@ static void udf_host_reset(const struct udf_driver_config *config)
 	h->ctx = config->ctx;
 }
 
+/* The kernel's own events, if some are to be traced. */
+static int udf_trace_kernel_events(struct udf_driver *d, struct udf_error *err)
+{
+	const char what[] = { (char)('0' + udf_debug_kernel_events()), 0 };
+	long ret = what[0] == '0' ? 0 : udf_driver_control(d, HOST_CMD_TRACE, what, NULL, 0, COMMAND_TIMEOUT_MS);
+
+	return ret ? udf_error_set(err, (int)ret, "the kernel's events cannot be traced: %s", strerror((int)-ret)) : 0;
+}
+
 static int udf_driver_bring_up(struct udf_driver *d, struct udf_error *err)
 {
 	int ret;
@@ -135,7 +145,8 @@ static int udf_driver_bring_up(struct udf_driver *d, struct udf_error *err)
 	    (ret = udf_loader_new(udf_host.image, d->modules_dir[0] ? d->modules_dir : NULL, &udf_host.loader, err)) ||
 	    (ret = udf_debug_start(&d->config.debug, err)) || (ret = udf_signals_install(err)) || (ret = udf_vcpus_start(err)))
 		return ret;
-	return udf_wait_started(err);
+	ret = udf_wait_started(err);
+	return ret ? ret : udf_trace_kernel_events(d, err);
 }
 
 int udf_driver_start(const struct udf_driver_config *config, struct udf_driver **driver, struct udf_error *err)

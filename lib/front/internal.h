@@ -34,6 +34,8 @@ struct udf_options {
 	char **params;
 	unsigned int nr_params;
 	unsigned int nr_drives;		/* back ends that drive= and size= made */
+	char *trace, *trace_only, *trace_format;
+	bool perf_map;
 	unsigned int cpus, function, close_timeout;
 	uint64_t memory;		/* bytes */
 	void (*log)(void *arg, int level, const char *text);

@@ -39,6 +39,9 @@ void udf_options_free(struct udf_options *o)
 	free(o->firmware);
 	free(o->cache);
 	free(o->modules);
+	free(o->trace);
+	free(o->trace_only);
+	free(o->trace_format);
 	free_list(o->backends, o->nr_backends);
 	free_list(o->params, o->nr_params);
 	free(o);
@@ -272,6 +275,7 @@ static char **text_field(struct udf_options *o, const char *name)
 		{ "module", &o->module }, { "release", &o->release }, { "image", &o->image },
 		{ "kapi", &o->kapi }, { "cache", &o->cache }, { "modules", &o->modules },
 		{ "firmware", &o->firmware },
+		{ "trace", &o->trace }, { "trace-only", &o->trace_only }, { "trace-format", &o->trace_format },
 	};
 	unsigned int i;
 
@@ -281,11 +285,34 @@ static char **text_field(struct udf_options *o, const char *name)
 	return NULL;
 }
 
+static int set_switch(struct udf_options *o, const char *name, const char *value, bool *out)
+{
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return udf_error_set(&o->err, -EINVAL, "%s is '%s', but must be on or off", name, value);
+	*out = !strcmp(value, "on");
+	return 0;
+}
+
+static int set_trace(struct udf_options *o, char **field, const char *value)
+{
+	struct udf_trace_config config = { 0 };
+	int err;
+
+	if (field == &o->trace)
+		config.what = value;
+	else if (field == &o->trace_format)
+		config.format = value;
+	err = udf_trace_check(&config, &o->err);
+	return err ? err : set_text(o, field, value);
+}
+
 int udf_options_set(struct udf_options *o, const char *name, const char *value)
 {
 	char **text = text_field(o, name);
 
 	o->err = (struct udf_error)UDF_ERROR_INIT;
+	if (text && !strncmp(name, "trace", 5))
+		return set_trace(o, text, value);
 	if (text)
 		return set_text(o, text, value);
 	if (!strcmp(name, "device"))
@@ -304,6 +331,8 @@ int udf_options_set(struct udf_options *o, const char *name, const char *value)
 		return set_memory(o, value);
 	if (!strcmp(name, "param"))
 		return add_param(o, value);
+	if (!strcmp(name, "perf-map"))
+		return set_switch(o, name, value, &o->perf_map);
 	if (!strcmp(name, "close-timeout"))
 		return set_unsigned(o, name, value, 0, 86400, &o->close_timeout);
 	return udf_error_set(&o->err, -EINVAL, "there is no option '%s'", name);

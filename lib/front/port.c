@@ -175,6 +175,10 @@ static int start_driver(struct udf *udf, struct udf_options *o)
 			.function = o->function,
 		},
 		.cpus = o->cpus,
+		.debug = {
+			.perf_map = o->perf_map,
+			.trace = { .what = o->trace, .only = o->trace_only, .format = o->trace_format },
+		},
 		.firmware_dir = o->firmware,
 		.log = o->log ? on_log : NULL,
 		.event = on_event,

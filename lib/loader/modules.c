@@ -310,6 +310,8 @@ void udf_loader_free_init(struct udf_loader *loader, struct udf_module *mod)
 {
 	if (mod->state == MODULE_OPEN)
 		return;
+	if (loader->observer->trimming)
+		loader->observer->trimming(loader, mod);
 	udf_place_free_init(loader, mod);
 	if (mod->gdb && mod->elf) {	/* the same addresses may be another module's soon */
 		udf_gdb_remove(mod->gdb);

@@ -131,6 +131,7 @@ struct udf_loader_observer {
 	/* Its code is linked and can still be written. An error ends the linking. */
 	int (*linking)(struct udf_loader *loader, struct udf_module *mod, struct udf_error *err);
 	void (*linked)(struct udf_loader *loader, struct udf_module *mod);
+	void (*trimming)(struct udf_loader *loader, struct udf_module *mod);	/* its init sections are about to go */
 	void (*trimmed)(struct udf_loader *loader, struct udf_module *mod);	/* its init sections are gone */
 	void (*closing)(struct udf_loader *loader, struct udf_module *mod);	/* one that was linked */
 };

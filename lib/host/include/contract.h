@@ -24,6 +24,7 @@
 #include "front.h"
 #include "pci.h"
 #include "time.h"
+#include "trace.h"
 
 #define UDF_CONTRACT(fn)							\
 	/* cpu.h */								\
@@ -49,6 +50,8 @@
 	fn(host_front_table) fn(host_front_changed) fn(host_front_notify)	\
 	/* cpu.h, module.h */							\
 	fn(host_cpu_area) fn(host_entry) fn(host_kapi_get)			\
-	fn(host_module_next)
+	fn(host_module_next)							\
+	/* trace.h */								\
+	fn(host_trace)
 
 #endif

@@ -12,6 +12,7 @@ enum host_command {
 	HOST_CMD_RESET,			/* reset the port's function through the PCI core */
 	HOST_CMD_TASKS,			/* log every task with its stack trace */
 	HOST_CMD_FRONT,			/* data: struct host_front_command, for kapi_front_command() */
+	HOST_CMD_TRACE,			/* arg: one digit, HOST_TRACE_*: what of the kernel's own events is traced from now on */
 };
 
 struct host_control {

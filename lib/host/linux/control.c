@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "debug/record.h"
+#include "debug/trace.h"
 
 int host_control_next(struct host_control *c)
 {
@@ -102,6 +103,7 @@ void udf_host_fail(const char *why)
 void host_die(const char *text)
 {
 	host_log_write(0, text, strlen(text));
+	udf_trace_flush();
 	if (udf_host.lost) {
 		udf_host_fail(text);
 		udf_vcpu_quit(udf_vcpu_self());

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "debug/trace.h"
 #include "layout.h"
 #include "port/insn.h"
 
@@ -68,7 +69,7 @@ static int udf_mmio_place(struct udf_mmio_map *map, uint64_t va, uint64_t len, b
 {
 	struct udf_port *port = udf_host.port;
 
-	map->trapped = !udf_vpci_mappable(udf_host.vpci, map->bar, map->offset, len);
+	map->trapped = udf_trace_wants_traps() || !udf_vpci_mappable(udf_host.vpci, map->bar, map->offset, len);
 	if (!map->trapped)
 		return port->ops->bar_map(port, map->bar, map->offset, len, (void *)va, wc);
 	return mmap((void *)va, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) ==
@@ -124,7 +125,24 @@ static bool udf_bus_covers(void *ctx, uint64_t addr)
 	return udf_mmio_find(addr) != NULL;
 }
 
-static int udf_bus_access(uint64_t addr, unsigned int size, uint64_t *value, bool write)
+/* The transport's part, asked for by the code at IP. */
+static int udf_bar_access(uint64_t ip, unsigned int bar, bool port, uint64_t offset, unsigned int size, uint64_t *value, bool write)
+{
+	bool traced = udf_tracing(UDF_TRACE_MMIO | UDF_TRACE_CALLS);
+	uint64_t start = traced ? udf_trace_now() : 0;
+	int err;
+
+	atomic_fetch_add_explicit(&udf_host.privileged, 1, memory_order_relaxed);
+	if (write)
+		err = udf_vpci_bar_write(udf_host.vpci, bar, offset, size, *value);
+	else
+		err = udf_vpci_bar_read(udf_host.vpci, bar, offset, size, value);
+	if (traced)
+		udf_trace_access((int)bar, port, write, ip, offset, size, *value, start);
+	return err;
+}
+
+static int udf_bus_access(uint64_t ip, uint64_t addr, unsigned int size, uint64_t *value, bool write)
 {
 	struct udf_mmio_map *map = udf_mmio_find(addr);
 	uint64_t offset;
@@ -132,10 +150,7 @@ static int udf_bus_access(uint64_t addr, unsigned int size, uint64_t *value, boo
 	if (!map)
 		return -ENOENT;
 	offset = map->offset + (addr - map->start);
-	atomic_fetch_add_explicit(&udf_host.privileged, 1, memory_order_relaxed);
-	if (write)
-		return udf_vpci_bar_write(udf_host.vpci, map->bar, offset, size, *value);
-	return udf_vpci_bar_read(udf_host.vpci, map->bar, offset, size, value);
+	return udf_bar_access(ip, map->bar, false, offset, size, value, write);
 }
 
 /* A device that is gone reads as all ones, as on a bus; the driver notices. The transport reports the loss. */
@@ -146,12 +161,12 @@ static int udf_bus_result(int err)
 
 static int udf_bus_read(void *ctx, uint64_t addr, unsigned int size, uint64_t *value)
 {
-	return udf_bus_result(udf_bus_access(addr, size, value, false));
+	return udf_bus_result(udf_bus_access(*(uint64_t *)ctx, addr, size, value, false));
 }
 
 static int udf_bus_write(void *ctx, uint64_t addr, unsigned int size, uint64_t value)
 {
-	return udf_bus_result(udf_bus_access(addr, size, &value, true));
+	return udf_bus_result(udf_bus_access(*(uint64_t *)ctx, addr, size, &value, true));
 }
 
 /* Ports that are not the device's: nobody answers. */
@@ -163,21 +178,19 @@ static int udf_bus_in(void *ctx, uint16_t port, unsigned int size, uint32_t *val
 	*value = ~0u;
 	if (!udf_host.vpci || udf_vpci_find_io(udf_host.vpci, port, size, &bar, &offset))
 		return 0;
-	atomic_fetch_add_explicit(&udf_host.privileged, 1, memory_order_relaxed);
-	if (!udf_vpci_bar_read(udf_host.vpci, bar, offset, size, &v))
+	if (!udf_bar_access(*(uint64_t *)ctx, bar, true, offset, size, &v, false))
 		*value = (uint32_t)v;
 	return 0;
 }
 
 static int udf_bus_out(void *ctx, uint16_t port, unsigned int size, uint32_t value)
 {
-	uint64_t offset;
+	uint64_t offset, v = value;
 	unsigned int bar;
 
 	if (!udf_host.vpci || udf_vpci_find_io(udf_host.vpci, port, size, &bar, &offset))
 		return 0;
-	atomic_fetch_add_explicit(&udf_host.privileged, 1, memory_order_relaxed);
-	return udf_bus_result(udf_vpci_bar_write(udf_host.vpci, bar, offset, size, value));
+	return udf_bus_result(udf_bar_access(*(uint64_t *)ctx, bar, true, offset, size, &v, true));
 }
 
 static const struct udf_insn_bus udf_bus = {
@@ -210,6 +223,7 @@ int udf_mmio_trap(ucontext_t *uc, uint64_t addr, bool protection, char *text, si
 	greg_t *g = uc->uc_mcontext.gregs;
 	const uint8_t *code = (const uint8_t *)g[REG_RIP];
 	char insn[UDF_INSN_TEXT] = "";
+	struct udf_insn_bus bus = udf_bus;
 	struct udf_insn_regs regs;
 	unsigned int i;
 	int err;
@@ -220,7 +234,8 @@ int udf_mmio_trap(ucontext_t *uc, uint64_t addr, bool protection, char *text, si
 		regs.gpr[i] = (uint64_t)g[udf_gregs[i]];
 	regs.rip = (uint64_t)g[REG_RIP];
 	regs.rflags = (uint64_t)g[REG_EFL];
-	err = udf_insn_emulate(&regs, code, 15, addr, &udf_bus, insn);
+	bus.ctx = &regs.rip;
+	err = udf_insn_emulate(&regs, code, 15, addr, &bus, insn);
 	if (err) {
 		snprintf(text, len, "register access by '%s' cannot be performed: %s", insn, strerror(-err));
 		return err;

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "debug/trace.h"
+
 int host_pci_present(void)
 {
 	const struct udf_port *port = udf_host.port;
@@ -15,26 +17,47 @@ int host_pci_present(void)
 
 int host_pci_read(unsigned int offset, unsigned int size, unsigned int *value)
 {
+	bool traced = udf_tracing(UDF_TRACE_PCI | UDF_TRACE_CALLS);
+	uint64_t start = traced ? udf_trace_now() : 0;
+	int err;
+
 	atomic_fetch_add_explicit(&udf_host.privileged, 1, memory_order_relaxed);
-	return udf_vpci_config_read(udf_host.vpci, offset, size, value);
+	err = udf_vpci_config_read(udf_host.vpci, offset, size, value);
+	if (traced)
+		udf_trace_access(-1, false, false, 0, offset, size, *value, start);
+	return err;
 }
 
 int host_pci_write(unsigned int offset, unsigned int size, unsigned int value)
 {
+	bool traced = udf_tracing(UDF_TRACE_PCI | UDF_TRACE_CALLS);
+	uint64_t start = traced ? udf_trace_now() : 0;
+	int err;
+
 	atomic_fetch_add_explicit(&udf_host.privileged, 1, memory_order_relaxed);
-	return udf_vpci_config_write(udf_host.vpci, offset, size, value);
+	err = udf_vpci_config_write(udf_host.vpci, offset, size, value);
+	if (traced)
+		udf_trace_access(-1, false, true, 0, offset, size, value, start);
+	return err;
+}
+
+static void udf_intx(bool mask)
+{
+	if (udf_tracing(UDF_TRACE_PCI | UDF_TRACE_CALLS))
+		udf_trace_intx(mask);
+	udf_vpci_intx_mask(udf_host.vpci, mask);
 }
 
 void host_irq_mask(unsigned int hwirq)
 {
 	if (hwirq == HOST_IRQ_INTX && udf_host.vpci)
-		udf_vpci_intx_mask(udf_host.vpci, true);
+		udf_intx(true);
 }
 
 void host_irq_unmask(unsigned int hwirq)
 {
 	if (hwirq == HOST_IRQ_INTX && udf_host.vpci)
-		udf_vpci_intx_mask(udf_host.vpci, false);
+		udf_intx(false);
 }
 
 static void udf_raise(unsigned int cpu, unsigned int hwirq)
@@ -42,6 +65,8 @@ static void udf_raise(unsigned int cpu, unsigned int hwirq)
 	struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
 
 	atomic_fetch_add_explicit(&udf_host.interrupts, 1, memory_order_relaxed);
+	if (udf_tracing(UDF_TRACE_IRQ))
+		udf_trace_raised(cpu, hwirq);
 	__atomic_fetch_or(&vcpu->vectors[hwirq / 64], 1ul << (hwirq % 64), __ATOMIC_SEQ_CST);
 	host_cpu_pend(cpu, HOST_PEND_DEVICE);
 }
