@@ -113,9 +113,27 @@ static int place_device(struct qemu_args *args, const char *spec, unsigned int f
 	return 0;
 }
 
-static int add_backends(struct qemu_args *args, const char *const *backends, struct udf_error *err)
+/* A value of SPEC is the id of BACKEND. */
+static bool refers_to(const char *spec, const char *backend)
 {
-	static const char *const allowed[] = { "-blockdev", "-drive", "-netdev", "-chardev", "-object", "-device" };
+	char id[64] = "=";
+	size_t len;
+
+	if (!option(backend, "id", id + 1, sizeof(id) - 1))
+		return false;
+	len = strlen(id);
+	for (spec = strstr(spec, id); spec; spec = strstr(spec + 1, id))
+		if (!spec[len] || spec[len] == ',')
+			return true;
+	return false;
+}
+
+/* Those that the device refers to, or the others: FIRST. */
+static int add_backends(struct qemu_args *args, const char *spec, bool first, const char *const *backends, struct udf_error *err)
+{
+	static const char *const allowed[] = {
+		"-blockdev", "-drive", "-netdev", "-chardev", "-object", "-device", "-fsdev", "-audiodev",
+	};
 	int ret = 0;
 
 	for (; !ret && backends && *backends; backends += 2) {
@@ -124,10 +142,12 @@ static int add_backends(struct qemu_args *args, const char *const *backends, str
 		while (i < sizeof(allowed) / sizeof(allowed[0]) && strcmp(allowed[i], backends[0]))
 			i++;
 		if (i == sizeof(allowed) / sizeof(allowed[0]))
-			return udf_error_set(err, -EINVAL, "%s is no back end: use -blockdev, -drive, -netdev, -chardev, -object or -device",
-					     backends[0]);
+			return udf_error_set(err, -EINVAL, "%s is no back end: use -blockdev, -drive, -netdev, -chardev, -object, -device, "
+					     "-fsdev or -audiodev", backends[0]);
 		if (!backends[1])
 			return udf_error_set(err, -EINVAL, "%s needs a value", backends[0]);
+		if (refers_to(spec, backends[1]) != first)
+			continue;
 		ret = add(args, "%s", backends[0]);
 		if (!ret)
 			ret = add(args, "%s", backends[1]);
@@ -182,13 +202,15 @@ int udf_qemu_args(struct qemu_args *args, const char *spec, const struct udf_por
 	if (!ret)
 		ret = add(args, "ivshmem-doorbell,id=udfivshmem0,chardev=udfivshmem,vectors=%u,ioeventfd=off,addr=%02x", UDF_IVSHMEM_PER_PEER,
 			  args->helper_devfn >> 3);
+	/* QEMU wants a device to be there before another one refers to it, and a bus before a disk is plugged into it */
+	if (!ret)
+		ret = add_backends(args, spec, true, config->backends, err);
 	if (!ret)
 		ret = add(args, "-device");
 	if (!ret)
 		ret = add(args, "%s%s", spec, extra);
-	/* after the device: a disk of a SCSI adapter is plugged into it */
 	if (!ret)
-		ret = add_backends(args, config->backends, err);
+		ret = add_backends(args, spec, false, config->backends, err);
 	if (ret == -E2BIG)
 		udf_error_set(err, ret, "qemu:%s: too many back ends", spec);
 	return ret ? udf_error_set(err, ret, "qemu:%s: %s", spec, strerror(-ret)) : 0;
