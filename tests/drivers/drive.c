@@ -9,6 +9,7 @@
 
 #include "common/strbuf.h"
 #include "drive.h"
+#include "front/internal.h"
 #include "host/linux/host.h"
 #include "loader/internal.h"
 
@@ -95,13 +96,13 @@ static bool is_bound(char *driver, size_t len)
 static enum level climb(struct drive *d, char **checks, int n)
 {
 	char driver[64];
-	int i, err;
+	struct udf_error err = UDF_ERROR_INIT;
+	int i;
 
 	say("module", d->module);
 	events_forget();
-	err = udf_load(d->udf, d->module, NULL);
-	if (err) {
-		drive_fail(d, "%s", *events_complaint() ? events_complaint() : strerror(-err));
+	if (udf_driver_load(d->udf->driver, d->module, NULL, &err)) {
+		drive_fail(d, "%s%s%s", err.text, *events_complaint() ? ": " : "", events_complaint());
 		return STARTED;
 	}
 	d->needed = udf_host.loader->nr_mods;
