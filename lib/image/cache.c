@@ -288,7 +288,10 @@ void udf_cache_abandon(struct udf_cache_file *file)
 
 int udf_cache_write_error(const struct udf_cache_file *file, int code, uint64_t need, struct udf_error *err)
 {
-	if (code == -ENOSPC || code == -EDQUOT || code == -EFBIG)
+	if (code == -EFBIG)
+		return udf_error_set(err, code, "a prepared image of %" PRIu64 " MiB is larger than a file in the cache %s may be: raise the limit "
+				     "(ulimit -f), or name another place with --cache DIR", need ? (need >> 20) + 1 : 64, file->dir);
+	if (code == -ENOSPC || code == -EDQUOT)
 		return udf_error_set(err, code, "the disk that holds the cache %s is full: a prepared image needs %" PRIu64 " MiB; free as much, or "
 				     "name another place with --cache DIR", file->dir, need ? (need >> 20) + 1 : 64);
 	return udf_error_set(err, code, "the cache %s cannot be written: %s; name another place with --cache DIR", file->dir, strerror(-code));

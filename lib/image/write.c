@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -333,6 +334,16 @@ static int write_all(int fd, const void *data, size_t len, uint64_t offset)
 	return 0;
 }
 
+/* Give FD its size. Beyond this process's limit the system would not answer with an error, but with a signal that ends it. */
+static int set_size(int fd, uint64_t size)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur != RLIM_INFINITY && size > limit.rlim_cur)
+		return -EFBIG;
+	return ftruncate(fd, (off_t)size) ? -errno : 0;
+}
+
 /* Write LEN bytes, whole pages, leaving out those that are zero. */
 static int write_sparse(int fd, const uint8_t *p, uint64_t len, uint64_t offset)
 {
@@ -395,8 +406,8 @@ int udf_file_write(int fd, const struct udf_kernel *k, const struct udf_kapi *ka
 	ret = make_tables(&m);
 	if (!ret)
 		ret = make_segments(&m);
-	if (!ret && ftruncate(fd, (off_t)header->file_size))
-		ret = -errno;
+	if (!ret)
+		ret = set_size(fd, header->file_size);
 	if (!ret)
 		ret = write_segments(&m);
 	if (!ret)
