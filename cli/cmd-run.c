@@ -24,6 +24,7 @@ static const char help[] =
 	"       udf run --no-device --once FILE.ko [NAME=VALUE...]\n\n"
 	"Runs the driver of a port until SIGINT or SIGTERM, then shuts the device down. The driver's log goes to stderr; the disks\n"
 	"are printed to stdout whenever they change.\n\n"
+	"  --verbose            show debug messages, too: what the kernel code says while it starts\n"
 	"  --json               print the disks as JSON, a line whenever they change\n"
 	"  --no-device          run without a port\n"
 	"  --once               load the module that is named, unload it, and end with 0 if both went well\n"
@@ -32,13 +33,13 @@ static const char help[] =
 
 struct run {
 	struct cli_port port;
-	bool no_device, once;
+	bool no_device, once, verbose;
 	unsigned int keep_s, repeat;
 	char *params;
 	pthread_t thread;
 };
 
-enum { OPT_NO_DEVICE, OPT_ONCE, OPT_KEEP, OPT_REPEAT };
+enum { OPT_NO_DEVICE, OPT_ONCE, OPT_KEEP, OPT_REPEAT, OPT_VERBOSE };
 
 static atomic_int ending;	/* the signal that said so */
 static _Atomic(struct udf *) running;
@@ -107,6 +108,9 @@ static bool take_option(struct run *r, int c, const struct option *o)
 	case OPT_ONCE:
 		r->once = true;
 		return true;
+	case OPT_VERBOSE:
+		r->verbose = true;
+		return true;
 	case OPT_KEEP:
 		return set_number(r, "keep", &r->keep_s);
 	case OPT_REPEAT:
@@ -122,6 +126,7 @@ static bool parse(struct run *r, int argc, char **argv)
 		CLI_PORT_OPTIONS,
 		{ "no-device", no_argument, NULL, OPT_NO_DEVICE },
 		{ "once", no_argument, NULL, OPT_ONCE },
+		{ "verbose", no_argument, NULL, OPT_VERBOSE },
 		{ "keep", required_argument, NULL, OPT_KEEP },
 		{ "repeat", required_argument, NULL, OPT_REPEAT },
 		{ 0 }
@@ -228,7 +233,7 @@ static int run_port(struct run *r, const char *file)
 
 	if (r->once)
 		udf_options_set(r->port.options, "module", "none");
-	cli_port_show_log(&r->port);
+	cli_port_show_log(&r->port, r->verbose);
 	status = cli_port_open(&r->port);
 	if (status)
 		return status;

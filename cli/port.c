@@ -59,7 +59,7 @@ static const char *colour(int level)
 	return level >= 7 ? "\033[2m" : "";
 }
 
-static int quiet = 4, all = 7;	/* the highest level to show */
+static int quiet = 4, normal = 6, all = 7;	/* the highest level to show */
 
 static void log_line(void *arg, int level, const char *text)
 {
@@ -71,9 +71,9 @@ static void log_line(void *arg, int level, const char *text)
 		fprintf(stderr, "%s\n", text);
 }
 
-void cli_port_show_log(struct cli_port *p)
+void cli_port_show_log(struct cli_port *p, bool debug)
 {
-	udf_options_log(p->options, log_line, &all);
+	udf_options_log(p->options, log_line, debug ? &all : &normal);
 }
 
 /* ---- options ---- */

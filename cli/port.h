@@ -59,8 +59,8 @@ void cli_port_free(struct cli_port *p);
  */
 bool cli_port_option(struct cli_port *p, int c, const struct option *o, const char *help);
 
-/* Send the driver's log to stderr; otherwise only what is worse than a notice is shown. */
-void cli_port_show_log(struct cli_port *p);
+/* Send the driver's log to stderr, with or without debug messages; otherwise only what is worse than a notice is shown. */
+void cli_port_show_log(struct cli_port *p, bool debug);
 
 /* Open the port, with a progress line when it takes long. Returns an exit status; errors are shown. */
 int cli_port_open(struct cli_port *p);

@@ -24,7 +24,7 @@ chmod +x qemu
 start() {		# OPTION...: sets pid, opens its log as descriptor 3
 	rm -f "$QEMU_TRACE" "$QEMU_PID" log
 	mkfifo log
-	"$UDF_BUILD/udf" run --device qemu:nvme,serial=a --size 64M "$@" 2>log >disks &
+	"$UDF_BUILD/udf" run --verbose --device qemu:nvme,serial=a --size 64M "$@" 2>log >disks &
 	pid=$!
 	exec 3<log
 }
