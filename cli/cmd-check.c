@@ -55,6 +55,8 @@ struct totals {
 	const struct args *args;
 	unsigned int modules, verdict[UDF_VERDICT_COUNT], unsupported;
 	uint64_t from_modules, from_kapi, from_image, missing, crc, trapped, privileged;
+	char **pci;			/* --all: their names, ascending */
+	int nr_pci;
 	struct json_object *array;	/* --json */
 	struct udf_table *table;	/* --all */
 };
@@ -345,6 +347,36 @@ static void add_row(struct totals *t, const struct udf_check *c)
 	free(text);
 }
 
+static bool is_pci_module(const struct totals *t, const char *name)
+{
+	int i;
+
+	for (i = 0; i < t->nr_pci; i++)
+		if (!strcmp(t->pci[i], name))
+			return true;
+	return false;
+}
+
+/* Modules that others depend on have no row of their own. */
+static void print_unsupported_below(const struct totals *t, const struct udf_checker *checker)
+{
+	const struct udf_check *const *c;
+	unsigned int i, n, shown = 0;
+
+	c = udf_checker_findings(checker, &n);
+	for (i = 0; i < n; i++) {
+		char *text;
+
+		if (!c[i]->nr_unsupported || is_pci_module(t, c[i]->name))
+			continue;
+		text = unsupported_text(c[i], "");
+		printf("%s%s (%s)", shown++ ? ", " : "so do these, which others depend on: ", c[i]->name, text ? text : "");
+		free(text);
+	}
+	if (shown)
+		printf("\n");
+}
+
 static void print_totals(const struct totals *t, unsigned int examined)
 {
 	unsigned int i;
@@ -355,7 +387,7 @@ static void print_totals(const struct totals *t, unsigned int examined)
 			printf(", %u %s", t->verdict[i], udf_verdict_name(i));
 	printf("\nimported symbols: %" PRIu64 " from modules, %" PRIu64 " from kapi, %" PRIu64 " from the image; %" PRIu64 " missing, %"
 	       PRIu64 " with another CRC\n", t->from_modules, t->from_kapi, t->from_image, t->missing, t->crc);
-	printf("%u import functions that end the process if they are ever called: UDF does not support them (udf image show)\n",
+	printf("%u import functions that stop the driver if they are ever called: UDF does not support them (udf image show)\n",
 	       t->unsupported);
 	if (t->args->instructions)
 		printf("privileged instructions: %" PRIu64 " of port I/O (trapped), %" PRIu64 " others\n", t->trapped, t->privileged);
@@ -378,20 +410,17 @@ static int check_all(struct udf_checker *checker, const char *modules_dir, struc
 {
 	struct udf_progress *line = udf_progress_start("checking modules");
 	int i, n, ret = 0;
-	char **names;
 
-	n = udf_check_pci_modules(modules_dir, &names, err);
-	if (n < 0)
-		return n;
-	for (i = 0; i < n; i++) {
-		if (!ret) {
-			udf_progress_update(line, names[i], (unsigned int)(i * 100 / n));
-			ret = udf_checker_run(checker, names[i], report, t, err);
-		}
-		free(names[i]);
+	n = t->nr_pci = udf_check_pci_modules(modules_dir, &t->pci, err);
+	for (i = 0; i < n && !ret; i++) {
+		udf_progress_update(line, t->pci[i], (unsigned int)(i * 100 / n));
+		ret = udf_checker_run(checker, t->pci[i], report, t, err);
 	}
-	free(names);
 	udf_progress_end(line);
+	if (n < 0) {
+		t->nr_pci = 0;
+		return n;
+	}
 	return ret;
 }
 
@@ -423,8 +452,13 @@ static int run(const struct args *args, const struct udf_image *image, const cha
 		ret = udf_checker_run(checker, args->name[i], report, &t, err);
 	if (!ret && t.array)
 		print_json(&t, image, udf_checker_examined(checker));
-	if (!ret && t.table && !udf_table_print(t.table, stdout))
+	if (!ret && t.table && !udf_table_print(t.table, stdout)) {
 		print_totals(&t, udf_checker_examined(checker));
+		print_unsupported_below(&t, checker);
+	}
+	while (t.nr_pci)
+		free(t.pci[--t.nr_pci]);
+	free(t.pci);
 	udf_table_free(t.table);
 	json_object_put(t.array);
 	udf_checker_free(checker);

@@ -418,6 +418,12 @@ int udf_checker_run(struct udf_checker *checker, const char *what, void (*report
 	return ret ? udf_error_set(err, ret, "out of memory") : 0;
 }
 
+const struct udf_check *const *udf_checker_findings(const struct udf_checker *checker, unsigned int *n)
+{
+	*n = checker->nr;
+	return (const struct udf_check *const *)checker->check;
+}
+
 unsigned int udf_checker_examined(const struct udf_checker *checker)
 {
 	const struct checker_set *set;

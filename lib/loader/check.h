@@ -77,6 +77,9 @@ void udf_checker_free(struct udf_checker *checker);
 int udf_checker_run(struct udf_checker *checker, const char *what, void (*report)(void *ctx, const struct udf_check *check),
 		    void *ctx, struct udf_error *err);
 
+/* All findings so far, dependencies included, in the order of examination; *N says how many. Good until the next check. */
+const struct udf_check *const *udf_checker_findings(const struct udf_checker *checker, unsigned int *n);
+
 /* How many modules were examined so far, dependencies included. */
 unsigned int udf_checker_examined(const struct udf_checker *checker);
 
