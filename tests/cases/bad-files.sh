@@ -79,7 +79,17 @@ module crc.ko '(version|CRC|checksum)'
 cp "$good" arm.ko
 printf '\xb7' | dd of=arm.ko bs=1 seek=18 conv=notrunc status=none
 module arm.ko '(machine|x86-64)'
+cp "$good" word32.ko
+printf '\x01' | dd of=word32.ko bs=1 seek=4 conv=notrunc status=none
+module word32.ko '(32-bit|another machine)'
+xz -qc "$good" | head -c 1000 >truncated.ko.xz
+module truncated.ko.xz 'truncated'
+zstd -qc "$good" | head -c 1000 >truncated.ko.zst
+module truncated.ko.zst 'truncated'
 module nosuch.ko 'No such file'
+refused no_such_module "no such module.*$release" "$udf" run --no-device --once no_such_module
+# with a device there, as its driver
+refused crc.ko '(version|CRC|checksum)' "$udf" disks --device qemu:nvme,serial=a --size 1M --module ./crc.ko
 mkdir -p folder.ko
 module folder.ko 'directory'
 
@@ -115,14 +125,13 @@ image arm64.img 'no kernel'
 image nosuch.img 'No such file'
 image folder.ko 'directory'
 
-# A disk that is full: here, a limit on how large a file may become.
+# A limit on how large a file may become: no signal, an error. Disks that are full are in cache-places.sh.
 (
-	trap '' XFSZ
 	ulimit -f 4096
-	refused "$cache" ' is full' "$udf" image prepare --image "$vmlinuz"
+	refused "$cache" 'ulimit -f' "$udf" image prepare --image "$vmlinuz"
 	exit $bad
 ) || bad=$((bad + 1))
-[ -z "$(find "$cache" -type f -size +0 2>/dev/null)" ] || fail "a full disk left something in the cache: $(ls -l "$cache")"
+[ -z "$(find "$cache" -type f -size +0 2>/dev/null)" ] || fail "the limit left something in the cache: $(ls -l "$cache")"
 
 # Killed while it writes: the next one does not care.
 "$udf" image prepare --image "$vmlinuz" >output 2>errors &
