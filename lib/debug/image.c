@@ -19,7 +19,7 @@
 #include "layout.h"
 #include "loader/symfile.h"
 
-#define SUFFIX "-1.udfsym"	/* the number changes with what is in the file */
+#define SUFFIX "-2.udfsym"	/* the number changes with what is in the file */
 #define IMAGE_SUFFIX ".udfimg"
 
 /* ---- symbols ---- */
@@ -62,7 +62,7 @@ static void add_symbol(const struct udf_image *image, const struct udf_image_sym
 
 	/* what kapi replaces jumps there at once: a breakpoint on the name is not meant for it */
 	if (sym->code && !sym->kapi && is_replaced(image, sym)) {
-		snprintf(name, sizeof(name), "image.%s", sym->name);
+		snprintf(name, sizeof(name), "image_%s", sym->name);
 		udf_symfile_symbol(f, name, sym->value, next - sym->value, true, false);
 		return;
 	}
@@ -251,7 +251,7 @@ static bool has_suffix(const char *name, const char *suffix)
 	return n > m && !strcmp(name + n - m, suffix);
 }
 
-/* Symbol files beside PATH whose images are gone. */
+/* Symbol files beside PATH whose images are gone, or that another version made. */
 static void remove_orphans(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -265,7 +265,7 @@ static void remove_orphans(const char *path)
 		if (!has_suffix(e->d_name, ".udfsym"))
 			continue;
 		snprintf(name, sizeof(name), "%s/%.*s" IMAGE_SUFFIX, dir, (int)(strlen(e->d_name) - strlen(SUFFIX)), e->d_name);
-		if (!access(name, F_OK))
+		if (has_suffix(e->d_name, SUFFIX) && !access(name, F_OK))
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
 		unlink(name);

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "debug/frames.h"
+#include "debug/symfile.h"
 #include "layout.h"
 #include "loader/elf.h"
 #include "loader/internal.h"
@@ -30,10 +32,13 @@ struct args {
 	uint64_t r9, r8, rcx, rdx, rsi, rdi;
 };
 
+extern const uint8_t udf_trampoline_jump_framed[], udf_trampoline_jump_left[], udf_trampoline_call_framed[], udf_trampoline_call_left[];
+
 /* One module's trampolines. */
 struct region {
 	const struct udf_module *mod;
 	uint64_t addr, size, next;
+	struct gdb_entry *gdb;
 };
 
 static struct udf_trace_fn **udf_fn;	/* by number; grows only by entries */
@@ -279,6 +284,58 @@ static uint64_t stub(struct region *g, int number)
 	return g->next - STUB;
 }
 
+static uint64_t in_region(const struct region *g, const uint8_t *label)
+{
+	return g->addr + (uint64_t)(label - udf_trampoline);
+}
+
+static void describe_stubs(const struct region *g, struct udf_symfile *f, struct udf_frames *frames)
+{
+	static const struct udf_orc entered = { .sp_reg = UDF_ORC_SP, .sp_offset = 8 };
+	static const struct udf_orc pushed = { .sp_reg = UDF_ORC_SP, .sp_offset = 16 };
+	uint64_t at = in_region(g, udf_trampoline_end);
+
+	for (at = (at + STUB - 1) & -(uint64_t)STUB; at < g->next; at += STUB) {
+		char name[80];
+		uint32_t number;
+
+		memcpy(&number, (const void *)(at + 1), sizeof(number));
+		snprintf(name, sizeof(name), "trace_%s", udf_fn[number]->name);
+		udf_symfile_symbol(f, name, at, STUB, true, false);
+		udf_frames_row(frames, at, at + 5, &entered);
+		udf_frames_row(frames, at + 5, at + STUB, &pushed);
+	}
+}
+
+/* Let gdb walk through calls that are traced. */
+static void tell_gdb(struct region *g)
+{
+	static const struct udf_orc jump = { .sp_reg = UDF_ORC_BP, .sp_offset = 104, .bp_reg = UDF_ORC_PREV_SP, .bp_offset = -104 };
+	static const struct udf_orc call = { .sp_reg = UDF_ORC_BP, .sp_offset = 16, .bp_reg = UDF_ORC_PREV_SP, .bp_offset = -16 };
+	static const struct udf_orc left = { .sp_reg = UDF_ORC_SP, .sp_offset = 8 };
+	struct udf_strbuf bytes = UDF_STRBUF_INIT;
+	struct udf_symfile *f = udf_symfile_new();
+	struct udf_frames *frames = f ? udf_frames_new(&bytes) : NULL;
+	void *file;
+	size_t len;
+
+	if (!frames) {
+		udf_symfile_free(f);
+		return;
+	}
+	udf_symfile_section(f, ".text", g->addr, g->size, true);
+	udf_symfile_symbol(f, "trace_jump", in_region(g, udf_trampoline_jump), (uint64_t)(udf_trampoline_call - udf_trampoline_jump), true, false);
+	udf_symfile_symbol(f, "trace_call", in_region(g, udf_trampoline_call), (uint64_t)(udf_trampoline_end - udf_trampoline_call), true, false);
+	udf_frames_row(frames, in_region(g, udf_trampoline_jump_framed), in_region(g, udf_trampoline_jump_left), &jump);
+	udf_frames_row(frames, in_region(g, udf_trampoline_call_framed), in_region(g, udf_trampoline_call_left), &call);
+	udf_frames_row(frames, in_region(g, udf_trampoline_call_left), in_region(g, udf_trampoline_call_left) + 1, &left);
+	describe_stubs(g, f, frames);
+	udf_frames_end(frames);
+	udf_symfile_debug(f, ".debug_frame", &bytes, 0, 0);
+	if (!udf_symfile_finish(f, &file, &len))
+		g->gdb = udf_gdb_tell(file, len);
+}
+
 bool udf_trace_trampolines(unsigned int i, uint64_t *start, uint64_t *end)
 {
 	for (; i < LOADER_MODULES_MAX; i++) {
@@ -386,12 +443,15 @@ int udf_trace_interpose(struct udf_loader *loader, struct udf_module *mod, struc
 	ret = each_call(mod, redirect, g);
 	if (!ret && mprotect((void *)g->addr, g->size, PROT_READ | PROT_EXEC))
 		ret = -errno;
+	if (!ret && loader->gdb)
+		tell_gdb(g);
 	return ret ? udf_error_set(err, ret, "%s: its calls cannot be traced: %s", mod->host.name, strerror(-ret)) : 0;
 }
 
 /* No code of MOD runs any more. */
 static void release(struct udf_loader *loader, struct region *g)
 {
+	udf_gdb_remove(g->gdb);
 	if (loader)
 		udf_space_put(&loader->space, g->addr);
 	memset(g, 0, sizeof(*g));

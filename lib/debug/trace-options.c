@@ -24,7 +24,7 @@ int udf_trace_parse(const char *what, unsigned int *bits, const char **file, str
 	size_t i, n;
 
 	*file = *end ? end + 1 : NULL;
-	for (*bits = 0; what < end || !*bits; what += n + (what[n] == ',')) {
+	for (*bits = 0; what <= end; what += n + 1) {
 		n = strcspn(what, ",=");
 		for (i = 0; i < NR_CATEGORIES; i++)
 			if (strlen(categories[i].name) == n && !memcmp(categories[i].name, what, n))

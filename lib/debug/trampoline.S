@@ -16,6 +16,7 @@
 
 	.section .rodata
 	.globl	udf_trampoline, udf_trampoline_end, udf_trampoline_jump, udf_trampoline_call, udf_trampoline_vectors
+	.globl	udf_trampoline_jump_framed, udf_trampoline_jump_left, udf_trampoline_call_framed, udf_trampoline_call_left
 	.balign	16
 
 .macro DELIVER
@@ -43,6 +44,7 @@ udf_trampoline_jump:
 	pushq	%r11
 	pushq	%rbp
 	movq	%rsp, %rbp
+udf_trampoline_jump_framed:
 	leaq	24(%rsp), %rdi		/* the arguments, r9 first */
 	movq	88(%rsp), %rsi		/* number */
 	movq	96(%rsp), %rdx		/* caller */
@@ -52,6 +54,7 @@ udf_trampoline_jump:
 	movq	%rbp, %rsp
 	movq	%rax, 88(%rsp)		/* instead of the number: where to go on */
 	DELIVER
+udf_trampoline_jump_left:
 	popq	%rbp
 	popq	%r11
 	popq	%r10
@@ -65,47 +68,71 @@ udf_trampoline_jump:
 	popfq
 	ret
 
+/* From %rbp: caller +8, number -8, when it began -16, where to go -24, rax, r10, r11, the arguments (rdi ... r9) to -96. */
 udf_trampoline_call:
 	xchgq	%rbp, (%rsp)
 	pushq	%rbp			/* number */
 	leaq	8(%rsp), %rbp
-	pushq	$0			/* when it began */
-	pushq	%rbx
+udf_trampoline_call_framed:
+	pushq	$0
+	pushq	$0
+	pushq	%rax
+	pushq	%r10
+	pushq	%r11
 	pushq	%rdi
 	pushq	%rsi
 	pushq	%rdx
 	pushq	%rcx
 	pushq	%r8
 	pushq	%r9
-	movq	%rsp, %rbx
-	movq	%rbx, %rdi
+	movq	%rsp, %rdi
 	movq	-8(%rbp), %rsi
 	movq	8(%rbp), %rdx
 	leaq	-16(%rbp), %rcx
 	andq	$-16, %rsp
 	call	*.Lenter(%rip)
-	movq	%rax, %r11
+	movq	%rax, -24(%rbp)
 	DELIVER
-	movq	0(%rbx), %r9
-	movq	8(%rbx), %r8
-	movq	16(%rbx), %rcx
-	movq	24(%rbx), %rdx
-	movq	32(%rbx), %rsi
-	movq	40(%rbx), %rdi
-	call	*%r11
+	movq	-96(%rbp), %r9
+	movq	-88(%rbp), %r8
+	movq	-80(%rbp), %rcx
+	movq	-72(%rbp), %rdx
+	movq	-64(%rbp), %rsi
+	movq	-56(%rbp), %rdi
+	movq	-48(%rbp), %r11
+	movq	-40(%rbp), %r10
+	movq	-32(%rbp), %rax
+	call	*-24(%rbp)
+	/* some functions of the kernel's promise their callers more than the ABI does: all that they leave is kept */
+	pushfq
 	pushq	%rax
 	pushq	%rdx
-	movq	%rbx, %rdi
+	pushq	%rcx
+	pushq	%rsi
+	pushq	%rdi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	leaq	-96(%rbp), %rdi
 	movq	-8(%rbp), %rsi
 	movq	8(%rbp), %rdx
 	movq	%rax, %rcx
 	movq	-16(%rbp), %r8
 	call	*.Lleave(%rip)
+	DELIVER
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rdi
+	popq	%rsi
+	popq	%rcx
 	popq	%rdx
 	popq	%rax
-	DELIVER
-	movq	-24(%rbp), %rbx
+	popfq
 	leave
+udf_trampoline_call_left:
 	ret
 
 	.balign	8

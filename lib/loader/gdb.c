@@ -50,22 +50,30 @@ static void notify(struct gdb_entry *entry, uint32_t action)
 	__jit_debug_register_code();
 }
 
-struct gdb_entry *udf_gdb_add(const struct udf_elf *elf, const struct udf_elf_place *place, bool init)
+struct gdb_entry *udf_gdb_tell(void *file, size_t len)
 {
 	struct gdb_entry *entry = calloc(1, sizeof(*entry));
-	size_t len;
 
-	/* without memory the module runs, unknown to gdb */
-	if (!entry || udf_elf_symfile(elf, place, init, &entry->file, &len)) {
-		free(entry);
+	if (!entry) {
+		free(file);
 		return NULL;
 	}
-	entry->jit = (struct jit_code_entry){ __jit_debug_descriptor.first, NULL, entry->file, len };
+	entry->file = file;
+	entry->jit = (struct jit_code_entry){ __jit_debug_descriptor.first, NULL, file, len };
 	if (entry->jit.next)
 		entry->jit.next->prev = &entry->jit;
 	__jit_debug_descriptor.first = &entry->jit;
 	notify(entry, GDB_REGISTER);
 	return entry;
+}
+
+struct gdb_entry *udf_gdb_add(const struct udf_elf *elf, const struct udf_elf_place *place, bool init)
+{
+	void *file;
+	size_t len;
+
+	/* without memory the module runs, unknown to gdb */
+	return udf_elf_symfile(elf, place, init, &file, &len) ? NULL : udf_gdb_tell(file, len);
 }
 
 void udf_gdb_remove(struct gdb_entry *entry)

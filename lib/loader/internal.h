@@ -98,6 +98,8 @@ const struct symtab_entry *udf_symtab_lookup(const struct module_symtab *tab, ui
 /* gdb.c */
 struct gdb_entry;
 struct gdb_entry *udf_gdb_add(const struct udf_elf *elf, const struct udf_elf_place *place, bool init);
+/* The same of any symbol file, which becomes gdb's: a module's, or one of code that belongs to it. NULL: no memory. */
+struct gdb_entry *udf_gdb_tell(void *file, size_t len);
 void udf_gdb_remove(struct gdb_entry *entry);
 
 /* deps.c */

@@ -89,7 +89,7 @@ int udf_bridges_map(struct udf_error *err)
 	return 0;
 }
 
-#define NAME(fn) "bridge." #fn,
+#define NAME(fn) "bridge_" #fn,
 static const char *const udf_bridge_names[] = { UDF_CONTRACT(NAME) };
 #undef NAME
 
