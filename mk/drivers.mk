@@ -26,7 +26,7 @@ $(NETCHECK): $(wildcard tests/drivers/modules/*)
 	$(Q)touch $@
 endif
 
-## check-drivers: start every stock driver for a device of QEMU's, compare with doc/drivers.md; UPDATE=1 rewrites that, T=TEXT chooses
+## check-drivers: start every stock driver for a device of QEMU's, compare with doc/drivers.md; UPDATE=1 writes that, T=TEXT, CPUS=N
 .PHONY: check-drivers
 check-drivers: host kapi $(DRIVE) $(NETCHECK)
-	$(Q)UDF_TOP=$(CURDIR) UDF_BUILD=$(abspath $(B)) tests/drivers/check.sh $(if $(UPDATE),--update) $(T)
+	$(Q)UDF_TOP=$(CURDIR) UDF_BUILD=$(abspath $(B)) tests/drivers/check.sh $(if $(UPDATE),--update) $(if $(CPUS),--cpus $(CPUS)) $(T)

@@ -93,7 +93,7 @@ field() {			# FOLDER KEY: the last value
 
 # "MODULE|DEVICE|REACHED|UNLOAD|ALSO|WHY"
 row() {				# MODEL MODULE
-	local reached unload why status complaint at=$1/$2
+	local reached unload also why status complaint at=$1/$2
 
 	reached=$(field "$at" reached)
 	unload=$(field "$at" unload)
@@ -103,12 +103,12 @@ row() {				# MODEL MODULE
 	137) why="hangs; killed after $limit s" ;;
 	13?) why="the process dies: $why" ;;
 	esac
-	complaint=$(grep -m 1 -oE '(WARNING|BUG): .*' "$work/$at/log")
+	complaint=$(grep -m 1 -oE '(WARNING|BUG): .*' "$work/$at/log" | sed 's/CPU: [0-9]* PID: [0-9]* //; s/+0x.*//')
 	[ -z "$complaint" ] || why="${why:+$why; }the kernel code complains: $complaint"
 	look_up "$1"
 	case $checks in *UDF_*) why="${why:+$why; }with ${checks#"${checks%%UDF_*}"}" ;; esac
 	why=${why//|/\/}
-	also=$(field "$at" also)
+	also=$(field "$at" also | sed -E 's/crc[^ ]* ?//g')	# sums for disks: not what matters
 	echo "$2|$1|${reached:-fails}|${unload:--}|${also:--}|${why:--}"
 }
 
@@ -124,7 +124,7 @@ level() {
 # The table of the document as rows.
 known() {
 	sed -n '/^<!-- table -->$/,/^<!-- end -->$/s/^| *\([^|]*[^ |]\) *| *\([^|]*[^ |]\) *| *\([^|]*[^ |]\) *| *\([^|]*[^ |]\) *|.*/\1|\2|\3|\4/p' "$doc" |
-		tail -n +2
+		grep -vE '^(module|---)\|'
 }
 
 mkdir -p "$work"
@@ -166,6 +166,16 @@ printf 'not started: %s\n' "${skipped[@]}"
 echo
 printf '%s\n' "${rows[@]}" | cut -d '|' -f 3 | sort | uniq -c | sed 's/^ *//' | paste -sd , | sed "s/,/, /g; s/\$/; $((SECONDS - start)) s/"
 
+# What udf check says of functions that are not supported.
+unsupported() {
+	"$UDF_BUILD/udf" check --all >"$work/unsupported"
+	echo "| module | functions |"
+	echo "| --- | --- |"
+	sed -n 's/^\([^ ]*\) .*; stops in /| \1 | /p' "$work/unsupported" | sed 's/ *$/ |/'
+	echo
+	sed -n 's/^so do these, which others depend on: \(.*\)/And modules that others depend on: \1./p' "$work/unsupported"
+}
+
 if [ -n "$update" ]; then
 	[ -z "$text" ] || { echo "--update takes all devices"; exit 2; }
 	{
@@ -179,7 +189,11 @@ if [ -n "$update" ]; then
 		echo
 		printf -- '- %s\n' "${skipped[@]}"
 		echo
-		sed -n '/^<!-- end -->$/,$p' "$doc"
+		sed -n '/^<!-- end -->$/,/^<!-- unsupported -->$/p' "$doc"
+		echo
+		unsupported
+		echo
+		sed -n '/^<!-- end unsupported -->$/,$p' "$doc"
 	} >"$work/drivers.md" && cp "$work/drivers.md" "$doc"
 	echo "doc/drivers.md is written"
 	exit 0
@@ -189,7 +203,7 @@ fi
 bad=0
 while IFS='|' read -r module model reached unload; do
 	case $model in *"$text"*) ;; *) continue ;; esac
-	now=$(printf '%s\n' "${rows[@]}" | grep -F "$module|$model|" | head -n 1)
+	now=$(printf '%s\n' "${rows[@]}" | grep -F -- "$module|$model|" | head -n 1)
 	IFS='|' read -r _ _ now_reached now_unload _ why <<<"$now"
 	if [ "$(level "${now_reached:-fails}")" -lt "$(level "$reached")" ]; then
 		echo "WORSE: $module for $model reached '$reached', now '${now_reached:-nothing}': $why"

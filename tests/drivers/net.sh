@@ -8,11 +8,13 @@ set -u
 for cpus in 1 2; do
 	"$UDF_BUILD/udf-drive" --device "qemu:$1,netdev=n0" --module "$2" --cpus $cpus --expect working \
 		--backend "-netdev dgram,id=n0,local.type=unix,local.path=near,remote.type=unix,remote.path=far" \
-		--netcheck "$UDF_BUILD/tests/drivers/modules/udf_netcheck.ko" --near near --far far net >out 2>log || {
-		cat out log
-		echo "with $cpus vCPUs: exit status $?"
-		exit 1
-	}
+		--netcheck "$UDF_BUILD/tests/drivers/modules/udf_netcheck.ko" --near near --far far net >out 2>log
+	status=$?
 	cat out
+	if [ $status != 0 ]; then
+		cat log
+		echo "with $cpus vCPUs: exit status $status"
+		exit 1
+	fi
 	! grep -E 'WARNING: |BUG: |detected stall|blocked for more than|Call Trace' log || exit 1
 done
