@@ -99,7 +99,8 @@ int udf_reset(struct udf *udf);
 
 /*
  * Load a further module, a name or a file, with what it depends on and with parameters "NAME=VALUE NAME=VALUE" (or NULL); unload
- * one, by name. What goes wrong is logged. Block. -EBUSY: the module is in use, by an open disk for instance.
+ * one, by name. What goes wrong is logged. Block. A module of that name that is loaded already stays as it is, and that is no error.
+ * -EBUSY: the module is in use, by an open disk for instance.
  */
 int udf_load(struct udf *udf, const char *module, const char *params);
 int udf_unload(struct udf *udf, const char *module);
