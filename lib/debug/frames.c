@@ -138,7 +138,8 @@ static bool read_covered(struct udf_frames *f, const uint8_t *data, size_t len)
 		}
 		at += 4 + (size_t)n;
 	}
-	qsort(f->covered, f->nr_covered, sizeof(*f->covered), by_start);
+	if (f->nr_covered)
+		qsort(f->covered, f->nr_covered, sizeof(*f->covered), by_start);
 	return true;
 }
 
