@@ -293,9 +293,14 @@ int udf_vcpu_idle(struct udf_vcpu *vcpu)
 void host_timer_set(unsigned long deadline)
 {
 	struct udf_vcpu *vcpu = udf_vcpu_self();
-	uint64_t armed = atomic_load(&vcpu->armed);
+	uint64_t armed;
 
+	/*
+	 * In this order: the signal for an earlier time, on the vCPU's own thread while another drives it, clears ARMED and then looks at the
+	 * deadline. Either it sees ours, or we see that nothing is armed.
+	 */
 	atomic_store(&vcpu->deadline, deadline);
+	armed = atomic_load(&vcpu->armed);
 	if (deadline && (!armed || armed > deadline))
 		udf_timer_arm(vcpu, deadline);
 }
