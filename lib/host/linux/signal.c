@@ -71,9 +71,10 @@ static void udf_frame_put(ucontext_t *uc, const struct host_frame *f)
  */
 static void udf_timer_fired(struct udf_vcpu *vcpu)
 {
-	uint64_t deadline = atomic_load(&vcpu->deadline);
+	uint64_t deadline;
 
-	atomic_store(&vcpu->armed, 0);
+	atomic_store(&vcpu->armed, 0);	/* before looking: see host_timer_set() */
+	deadline = atomic_load(&vcpu->deadline);
 	if (!deadline || !atomic_load(&vcpu->area))
 		return;
 	if (udf_host_now() < deadline) {
