@@ -95,34 +95,16 @@ static struct counts count(const char *module, const char *wanted)
 	return n;
 }
 
-static void test_no_log(void *arg, int level, const char *text)
-{
-	if (level < 4)
-		fprintf(stderr, "%s\n", text);
-}
-
 /* CALLS: patterns of the functions whose calls are to be traced, NULL: none. */
 static struct counts run(const char *trace, const char *only, const char *calls)
 {
-	struct udf_options *o = udf_options_new();
+	struct udf *udf = test_open("device", "qemu:nvme,serial=calls", "size", "16M", "trace-only", only ? only : "*",
+				    trace ? "trace" : NULL, trace, NULL);
 	struct counts n;
-	struct udf *udf;
-	int err;
 
-	udf_options_log(o, test_no_log, NULL);
-	CHECK_OK(udf_options_set(o, "device", "qemu:nvme,serial=calls"));
-	CHECK_OK(udf_options_set(o, "size", "16M"));
-	if (trace)
-		CHECK_OK(udf_options_set(o, "trace", trace));
-	if (only)
-		CHECK_OK(udf_options_set(o, "trace-only", only));
-	err = udf_open(o, &udf);
-	if (err)
-		FAIL("%s", udf_options_error(o));
 	CHECK_EQ(udf_wait_disks(udf, 1, 20000), 1);
 	n = count("nvme", calls);
 	CHECK_OK(udf_close(udf));
-	udf_options_free(o);
 	printf("%s %s: %u calls direct, %u traced, %u pointers\n", trace ? trace : "no trace", only ? only : "", n.direct, n.traced,
 	       n.pointers);
 	return n;

@@ -54,7 +54,8 @@ has tasks.out 'pci function 0000:00:04.0'
 if grep -E 'internal-error|corrupt stack|SIGSEGV, Seg' start.out; then bad=1; fi
 
 # 2. attached to, and 3. what was dumped of it then
-"$udf" run "${device[@]}" >run.out 2>run.err &
+: >run.out		# tail is to find it
+"$udf" run "${device[@]}" >>run.out 2>run.err &
 pid=$!
 exec 3< <(tail -f --pid=$pid -n +1 run.out)
 grep -q -m 1 nvme0n1 <&3

@@ -12,7 +12,8 @@ fail() { echo "$*"; bad=1; }
 
 # A load from which samples can be taken: the boot, and a start of the driver.
 run() {			# COMMAND...
-	"$@" "$udf" run "${device[@]}" --perf-map >run.out 2>run.err &
+	: >run.out		# tail is to find it
+	"$@" "$udf" run "${device[@]}" --perf-map >>run.out 2>run.err &
 	pid=$!
 	exec 3< <(tail -f --pid=$pid -n +1 run.out)
 	grep -q -m 1 nvme0n1 <&3
