@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -44,20 +45,35 @@ enum { OPT_NO_DEVICE, OPT_ONCE, OPT_KEEP, OPT_REPEAT, OPT_VERBOSE };
 static atomic_int ending;	/* the signal that said so */
 static _Atomic(struct udf *) running;
 
+#define END_SECONDS 25	/* longer than udf_close() waits for a driver that does not shut its device down */
+
+/* The next signal; once the end has begun, it has to be over in time. */
+static int next_signal(const sigset_t *set)
+{
+	static const struct timespec limit = { .tv_sec = END_SECONDS };
+	int first = atomic_load(&ending), sig;
+
+	do {
+		sig = first ? sigtimedwait(set, NULL, &limit) : sigwaitinfo(set, NULL);
+	} while (sig < 0 && errno == EINTR);
+	if (sig > 0)
+		return sig;
+	fprintf(stderr, "udf: the driver does not end within %u s: its process ends now\n", END_SECONDS);
+	_exit(128 + first);
+}
+
 /*
  * Signals end the driver in order. They are taken by a thread of their own, since they must not interrupt kernel code; a second one
- * ends the process at once.
+ * ends the process at once, and so does a driver that hangs.
  */
 static void *take_signals(void *arg)
 {
-	int sig, taken = 0;
+	int sig;
 
-	while (!sigwait(arg, &sig)) {
+	while ((sig = next_signal(arg)) != SIGUSR1) {	/* the end: see stop_signals() */
 		struct udf *udf;
 
-		if (sig == SIGUSR1)	/* the end: see stop_signals() */
-			break;
-		if (taken++)
+		if (atomic_load(&ending))
 			_exit(128 + sig);
 		atomic_store(&ending, sig);
 		udf = atomic_load(&running);
