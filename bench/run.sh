@@ -17,7 +17,9 @@ for ((round = 1; round <= rounds; round++)); do
 	for depth in 1 32 128; do
 		printf '\rround %d of %d, depth %d  ' "$round" "$rounds" "$depth" >&2
 		"$build/bench/yardstick" --depth $depth --seconds "$seconds" >"$work/y"
-		"$build/bench/io" --depth $depth --seconds "$seconds" >"$work/u" 2>/dev/null
+		"$build/bench/io" --depth $depth --seconds "$seconds" 2>/dev/null >"$work/both"
+		sed -n 1p "$work/both" >"$work/u"
+		sed -n 2p "$work/both" >>"$work/counts.$depth"
 		cat "$work/y" >>"$work/yardstick.$depth"
 		cat "$work/u" >>"$work/udf.$depth"
 		awk -v y="$(field iops <"$work/y")" -v u="$(field iops <"$work/u")" 'BEGIN { print u / y }' >>"$work/ratio.$depth"
@@ -25,15 +27,6 @@ for ((round = 1; round <= rounds; round++)); do
 	"$build/bench/start" --seconds 2 2>/dev/null >>"$work/start"
 done
 printf '\r%40s\r' '' >&2
-
-# System calls of the driver process at depth 32, but for those of QEMU's own socket, which stands in for registers.
-calls=-
-if command -v strace >/dev/null; then
-	strace -f -qq -c -o "$work/calls" "$build/bench/io" --depth 32 --seconds 2 >"$work/traced" 2>/dev/null || true
-	ios=$(awk -v t=2 '/^udf/ { for (i = 1; i <= NF; i++) if (sub("iops=", "", $i)) print $i * t }' "$work/traced")
-	calls=$(awk -v ios="$ios" '$NF ~ /^(sendto|recvfrom|rt_sigreturn|total|execve|mmap|munmap|mprotect|openat|read|pread64|close|newfstatat|write|pwrite64|lseek|clone3|brk)$/ { next }
-		$4 ~ /^[0-9]+$/ { n += $4 } END { printf "%.3f", n / ios }' "$work/calls")
-fi
 
 echo "# What UDF costs"
 echo
@@ -50,7 +43,7 @@ done
 for depth in 1 32 128; do
 	printf '| CPU time of the process for each read at depth %d, us | %.2f | %.2f | |\n' $depth "$(of yardstick.$depth cpu_us_per_io)" "$(of udf.$depth cpu_us_per_io)"
 done
-printf '| system calls for each read at depth 32, beyond the socket that stands in for registers | 0 | %s | |\n' "$calls"
+printf '| times that a vCPU went to sleep for each read at depth 32 | 0 | %.3f | |\n' "$(of counts.32 sleeps)"
 printf '| start to first completed read, image cached, less the start of QEMU (%.0f ms), ms | | %.1f | |\n' "$(of start qemu_ms)" "$(of start udf_ms)"
 printf '| private memory of the process, idle, MiB | | %.1f | |\n' "$(of start private_kib | awk '{ print $1 / 1024 }')"
 printf '| CPU time of the process, idle, percent of a core | | %.2f | |\n' "$(of start idle_cpu_percent)"
