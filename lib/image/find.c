@@ -50,14 +50,19 @@ static bool nth_root(unsigned int n, char *path, size_t len)
 		snprintf(path, len, "%s", env ? env : "");
 		return true;
 	case 1:
-		program_dir(dir, sizeof(dir));
+	case 2:
+		/* a build tree: beside the program, or beside the library when that is loaded by some other program */
+		if (n == 1)
+			program_dir(dir, sizeof(dir));
+		else
+			library_dir(dir, sizeof(dir));
 		if (dir[0])
 			snprintf(path, len, "%s/kernel/root", dir);
 		return true;
-	case 2:
+	case 3:
 		snprintf(path, len, "./build/kernel/root");
 		return true;
-	case 3:
+	case 4:
 		snprintf(path, len, "/");
 		return true;
 	}
