@@ -3,6 +3,8 @@
  * Kernel code dies of a BUG or a bad pointer while a load runs in the same process: a trace in the log names the functions of module
  * and image, the port is lost, every outstanding request fails with ENODEV, nothing hangs.
  */
+#include <sys/wait.h>
+
 #include "load.h"
 
 static void run(const char *cpus, const char *die)
@@ -48,11 +50,27 @@ static void run(const char *cpus, const char *die)
 	load_free(&l);
 }
 
+/* Each in a process of its own: what died there is not to matter to the next. */
+static void run_apart(const char *cpus, const char *die)
+{
+	pid_t pid = fork();
+	int status;
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		run(cpus, die);
+		fflush(NULL);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
 int main(void)
 {
 	test_file("disk.img", 8 << 20);
-	run("1", "bug");
-	run("2", "null");
-	run("1", "exec");
+	run_apart("1", "bug");
+	run_apart("2", "null");
+	run_apart("1", "exec");
 	return 0;
 }
