@@ -4,6 +4,7 @@
 #include "port/ivshmem.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -90,4 +91,12 @@ int udf_ivshmem_grow(struct udf_ivshmem *iv, unsigned int count)
 		iv->eventfd[iv->count++] = fd;
 	}
 	return 0;
+}
+
+bool udf_ivshmem_rung(struct udf_ivshmem *iv, unsigned int vector)
+{
+	struct pollfd p = { .fd = iv->eventfd[vector], .events = POLLIN };
+	uint64_t count;
+
+	return poll(&p, 1, 0) == 1 && read(p.fd, &count, sizeof(count)) == sizeof(count);
 }

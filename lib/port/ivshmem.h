@@ -9,6 +9,7 @@
 #ifndef UDF_PORT_IVSHMEM_H
 #define UDF_PORT_IVSHMEM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define UDF_IVSHMEM_VECTORS	2048	/* an MSI-X table has at most so many */
@@ -27,6 +28,12 @@ void udf_ivshmem_close(struct udf_ivshmem *iv);
 
 /* Hand eventfds to QEMU until there are COUNT. QEMU takes notice some time later. */
 int udf_ivshmem_grow(struct udf_ivshmem *iv, unsigned int count);
+
+/*
+ * Whether VECTOR's doorbell has been rung since the last call. Never blocks, whatever QEMU has made of the descriptor: it clears
+ * O_NONBLOCK of those that it receives, and that is a property of the open file, which is ours as well.
+ */
+bool udf_ivshmem_rung(struct udf_ivshmem *iv, unsigned int vector);
 
 static inline uint32_t udf_ivshmem_data(unsigned int vector)
 {

@@ -58,7 +58,6 @@ void udf_qemu_irq_line(void *ctx, unsigned int gsi, bool level)
 static int ready_vectors(struct qemu_port *q, unsigned int count)
 {
 	unsigned int tries = RING_TRIES;
-	uint64_t rung;
 	int ret;
 
 	if (count <= q->ivshmem.count)
@@ -70,7 +69,7 @@ static int ready_vectors(struct qemu_port *q, unsigned int count)
 		ret = tries-- ? udf_qtest_write(&q->qtest, q->doorbell, 4, udf_ivshmem_data(count - 1)) : -EIO;
 		if (!ret)
 			ret = udf_qtest_sync(&q->qtest);
-	} while (!ret && read(q->ivshmem.eventfd[count - 1], &rung, sizeof(rung)) != sizeof(rung));
+	} while (!ret && !udf_ivshmem_rung(&q->ivshmem, count - 1));
 	return ret ? ret : udf_qemu_thread_watch(q, count);
 }
 
