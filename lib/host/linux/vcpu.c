@@ -293,26 +293,42 @@ int udf_vcpu_idle(struct udf_vcpu *vcpu)
 void host_timer_set(unsigned long deadline)
 {
 	struct udf_vcpu *vcpu = udf_vcpu_self();
-	uint64_t armed;
 
 	/*
 	 * In this order: the signal for an earlier time, on the vCPU's own thread while another drives it, clears ARMED and then looks at the
 	 * deadline. Either it sees ours, or we see that nothing is armed.
 	 */
 	atomic_store(&vcpu->deadline, deadline);
-	armed = atomic_load(&vcpu->armed);
-	if (deadline && (!armed || armed > deadline))
+	if (deadline)
 		udf_timer_arm(vcpu, deadline);
 }
 
-void udf_timer_arm(struct udf_vcpu *vcpu, uint64_t when)
+static void udf_timer_settime(struct udf_vcpu *vcpu, uint64_t when)
 {
-	struct itimerspec at = {
+	const struct itimerspec at = {
 		.it_value = { .tv_sec = (time_t)(when / 1000000000u), .tv_nsec = (long)(when % 1000000000u) },
 	};
 
-	atomic_store(&vcpu->armed, when);
 	timer_settime(vcpu->timer, TIMER_ABSTIME, &at, NULL);
+}
+
+/*
+ * Make the timer fire at WHEN at the latest. Two threads may do so at once, the vCPU's own in its signal handler and the one that drives
+ * it: whoever sets the timer last sees that it has set what ARMED says.
+ */
+void udf_timer_arm(struct udf_vcpu *vcpu, uint64_t when)
+{
+	uint64_t armed = atomic_load(&vcpu->armed);
+
+	do {
+		if (armed && armed <= when)
+			return;
+	} while (!atomic_compare_exchange_weak(&vcpu->armed, &armed, when));
+	do {
+		armed = atomic_load(&vcpu->armed);
+		if (armed)
+			udf_timer_settime(vcpu, armed);
+	} while (atomic_load(&vcpu->armed) != armed);
 }
 
 void host_cpu_area(unsigned long percpu)
