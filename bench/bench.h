@@ -14,6 +14,7 @@ struct bench_args {
 	unsigned int depth;	/* requests in flight */
 	double seconds;		/* of the measurement, after as much warm-up as a tenth of it */
 	unsigned int cpus;
+	const char *param;	/* of the driver's module, NULL: none */
 };
 
 static inline double bench_now(void)
@@ -45,9 +46,11 @@ static inline struct bench_args bench_parse(int argc, char **argv)
 			a.seconds = atof(argv[i + 1]);
 		else if (!strcmp(argv[i], "--cpus"))
 			a.cpus = (unsigned int)atoi(argv[i + 1]);
+		else if (!strcmp(argv[i], "--param"))
+			a.param = argv[i + 1];
 	}
 	if (i != argc || !a.depth || a.depth > 255 || a.seconds <= 0) {
-		fprintf(stderr, "usage: %s [--depth 1...255] [--seconds N] [--cpus N]\n", argv[0]);
+		fprintf(stderr, "usage: %s [--depth 1...255] [--seconds N] [--cpus N] [--param NAME=VALUE]\n", argv[0]);
 		exit(2);
 	}
 	return a;

@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 
 	snprintf(cpus, sizeof(cpus), "%u", a.cpus);
 	if (udf_options_set(o, "device", BENCH_DEVICE) || udf_options_set(o, "backend", "-blockdev " BENCH_DRIVE) ||
-	    udf_options_set(o, "cpus", cpus) || udf_open(o, &udf)) {
+	    udf_options_set(o, "cpus", cpus) || (a.param && udf_options_set(o, "param", a.param)) || udf_open(o, &udf)) {
 		fprintf(stderr, "%s\n", udf_options_error(o));
 		return 1;
 	}

@@ -61,6 +61,9 @@ struct kapi_request {
 	struct kapi_queue *queue;
 	struct kapi_disk *disk;
 	struct kapi_request *next;	/* while free */
+	bool polled;			/* its completion is polled for, by its queue's thread */
+	bool again;			/* it could not be submitted without waiting: a work item does it */
+	struct list_head poll;		/* then */
 	struct udf_ring_sqe sqe;
 	struct work_struct work;	/* for what may take long */
 };
@@ -81,10 +84,20 @@ int kapi_queue_attach(struct host_front_command *c);
 int kapi_queue_detach(unsigned long id);
 /* R is done: post its completion and reuse it. Any context. */
 void kapi_queue_complete(struct kapi_request *r, int result);
+/* Whether R may be polled for; if so it is, from now until its completion. Called by kapi_request_start(). */
+bool kapi_queue_poll(struct kapi_request *r);
+/* Whether R's thread must not wait: it has to poll, for what it would wait for may wait for that. */
+bool kapi_queue_nowait(const struct kapi_request *r);
+/* R, which may be polled for, could not be submitted without waiting: kapi_request_slow() follows. Any context. */
+void kapi_queue_again(struct kapi_request *r);
 
 /* request.c */
-/* Check R->sqe and send it on its way; kapi_queue_complete() follows in any case. May sleep for a free request of the driver. */
+/*
+ * Check R->sqe and send it on its way; kapi_queue_complete() follows in any case. May sleep for a free request of the driver, unless
+ * kapi_queue_nowait().
+ */
 void kapi_request_start(struct kapi_request *r);
+/* The same for what takes long, or for what could not be started without waiting. */
 void kapi_request_slow(struct work_struct *work);
 
 /* memory.c */

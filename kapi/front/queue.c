@@ -5,12 +5,17 @@
  *   kapi_front_pend() --wakes--> udf-front/N: take entries of all rings of vCPU N under one plug --> bios
  *   bi_end_io, any vCPU -------> kapi_queue_complete(): post under the ring's lock --> host_front_notify()
  *
+ * A thread of the application may drive the vCPU while it waits (host_front_turn()): then the kernel thread takes turns with it, and neither
+ * is woken by the other. Reads and writes of such an application are polled for if their driver can (REQ_POLLED).
+ *
  * A ring is in its vCPU's array from attach to detach; only the thread takes it out, so it needs no lock to go through them.
  */
+#include <linux/blk-mq.h>
 #include <linux/completion.h>
 #include <linux/kthread.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
+#include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
@@ -18,13 +23,16 @@
 #include "kapi_front.h"
 
 #define BATCH 32	/* entries of one ring before the next ring has its turn */
+#define POLLS 20000	/* fruitless looks at a device, of some 100 ns each, before the thread sleeps between two of them */
 
 struct kapi_queue {
 	/* The thread's. */
 	struct udf_ring ring;		/* its .cq belongs to whoever holds the lock */
 	struct kapi_request *ready;	/* free requests that the thread has to itself */
 	unsigned int cpu, slot;
-	bool closing, broken;
+	bool closing, broken, polls;
+	struct list_head polled;	/* requests that are polled for, until they are reclaimed */
+	unsigned int nr_polled;
 
 	raw_spinlock_t lock ____cacheline_aligned;	/* completions and the list of freed requests */
 	struct kapi_request *freed;
@@ -36,6 +44,8 @@ struct kapi_queue {
 
 struct front_cpu {
 	struct task_struct *task;
+	unsigned int nr;		/* slots of QUEUES that have been used */
+	unsigned int nr_polled;		/* of all queues */
 	struct kapi_queue *queues[HOST_FRONT_QUEUES];
 };
 
@@ -49,7 +59,7 @@ void kapi_queue_complete(struct kapi_request *r, int result)
 	unsigned long flags;
 	bool notify;
 
-	if (r->disk)
+	if (r->disk && !r->polled)
 		kapi_disk_put(r->disk);
 	kfree(r->list);
 
@@ -66,17 +76,57 @@ void kapi_queue_complete(struct kapi_request *r, int result)
 		complete(&q->drained);
 }
 
+/* Make freed requests ready. One that was polled for has kept its disk, since the thread may have been asking it. */
+static void reclaim(struct kapi_queue *q)
+{
+	struct kapi_request *r, *next;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&q->lock, flags);
+	r = q->freed;
+	q->freed = NULL;
+	raw_spin_unlock_irqrestore(&q->lock, flags);
+	for (; r; r = next) {
+		next = r->next;
+		if (r->polled) {
+			list_del(&r->poll);
+			q->nr_polled--;
+			cpus[q->cpu].nr_polled--;
+			r->polled = false;
+			if (r->again) {
+				queue_work(kapi_front_wq, &r->work);
+				continue;
+			}
+			kapi_disk_put(r->disk);
+		}
+		r->next = q->ready;
+		q->ready = r;
+	}
+}
+
+void kapi_queue_again(struct kapi_request *r)
+{
+	struct kapi_queue *q = r->queue;
+	unsigned long flags;
+
+	r->again = true;
+	if (!r->polled) {
+		queue_work(kapi_front_wq, &r->work);
+		return;
+	}
+	/* the thread takes it off its list first */
+	raw_spin_lock_irqsave(&q->lock, flags);
+	r->next = q->freed;
+	q->freed = r;
+	raw_spin_unlock_irqrestore(&q->lock, flags);
+}
+
 static struct kapi_request *request_get(struct kapi_queue *q)
 {
 	struct kapi_request *r;
-	unsigned long flags;
 
-	if (!q->ready) {
-		raw_spin_lock_irqsave(&q->lock, flags);
-		q->ready = q->freed;
-		q->freed = NULL;
-		raw_spin_unlock_irqrestore(&q->lock, flags);
-	}
+	if (!q->ready)
+		reclaim(q);
 	r = q->ready;
 	if (r)
 		q->ready = r->next;
@@ -116,6 +166,55 @@ static bool queue_run(struct kapi_queue *q)
 	return n > 0;
 }
 
+bool kapi_queue_poll(struct kapi_request *r)
+{
+	struct kapi_queue *q = r->queue;
+
+	if (!q->polls || !test_bit(QUEUE_FLAG_POLL, &bdev_get_queue(r->disk->bdev)->queue_flags))
+		return false;
+	r->polled = true;
+	list_add_tail(&r->poll, &q->polled);
+	q->nr_polled++;
+	cpus[q->cpu].nr_polled++;
+	return true;
+}
+
+bool kapi_queue_nowait(const struct kapi_request *r)
+{
+	return cpus[r->queue->cpu].nr_polled;
+}
+
+/*
+ * Ask the device of the request that is in flight for longest, and of another one next time if nothing has come: they may be of several
+ * disks. What the block layer had to divide is not polled for after all: its interrupt comes.
+ */
+static void queue_poll(struct kapi_queue *q)
+{
+	DEFINE_IO_COMP_BATCH(batch);
+
+	bio_poll(&list_first_entry(&q->polled, struct kapi_request, poll)->bio, &batch, BLK_POLL_ONESHOT);
+	if (!rq_list_empty(batch.req_list))
+		batch.complete(&batch);
+	if (READ_ONCE(q->freed))
+		reclaim(q);
+	else
+		list_rotate_left(&q->polled);
+}
+
+/* Returns how many requests are being polled for. */
+static unsigned int poll_all(struct front_cpu *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->nr && c->nr_polled; i++) {
+		struct kapi_queue *q = READ_ONCE(c->queues[i]);
+
+		if (q && q->nr_polled)
+			queue_poll(q);
+	}
+	return c->nr_polled;
+}
+
 /* One turn through the rings of this vCPU. Returns whether anything was done. */
 static bool run_all(struct front_cpu *c)
 {
@@ -124,10 +223,10 @@ static bool run_all(struct front_cpu *c)
 	unsigned int i;
 
 	blk_start_plug(&plug);
-	for (i = 0; i < HOST_FRONT_QUEUES; i++) {
+	for (i = 0; i < c->nr; i++) {
 		struct kapi_queue *q = READ_ONCE(c->queues[i]);
 
-		if (!q)
+		if (!q || (READ_ONCE(q->closing) && q->nr_polled))
 			continue;
 		if (READ_ONCE(q->closing)) {
 			WRITE_ONCE(c->queues[i], NULL);
@@ -146,7 +245,7 @@ static bool wait_all(struct front_cpu *c)
 	bool busy = false;
 	unsigned int i;
 
-	for (i = 0; i < HOST_FRONT_QUEUES; i++) {
+	for (i = 0; i < c->nr; i++) {
 		struct kapi_queue *q = READ_ONCE(c->queues[i]);
 
 		if (q && (READ_ONCE(q->closing) || (!q->broken && udf_ring_wait_sq(&q->ring))))
@@ -155,19 +254,34 @@ static bool wait_all(struct front_cpu *c)
 	return busy;
 }
 
+static void sleep(struct front_cpu *c, long timeout)
+{
+	set_current_state(TASK_IDLE);
+	if (!wait_all(c))
+		schedule_timeout(timeout);
+	__set_current_state(TASK_RUNNING);
+}
+
 static int front_thread(void *data)
 {
 	struct front_cpu *c = data;
+	unsigned int last = 0, polls = 0;
 
 	for (;;) {
-		if (run_all(c)) {
-			cond_resched();
-			continue;
-		}
-		set_current_state(TASK_IDLE);
-		if (!wait_all(c))
-			schedule();
-		__set_current_state(TASK_RUNNING);
+		bool busy = run_all(c);
+		unsigned int polled = poll_all(c);
+		bool idle = !wait_all(c) && !busy;
+
+		polls = idle && polled == last ? polls + 1 : 0;
+		last = polled;
+		/* others want this vCPU: they get it before the application does */
+		if (idle && !single_task_running())
+			polled ? yield() : sleep(c, MAX_SCHEDULE_TIMEOUT);
+		else if (host_front_turn(idle && !polled))
+			polls = 0;
+		else if (idle && (!polled || polls > POLLS))
+			sleep(c, polled ? 1 : MAX_SCHEDULE_TIMEOUT);
+		cond_resched();
 	}
 	return 0;
 }
@@ -232,6 +346,8 @@ static struct kapi_queue *queue_new(struct host_front_command *c)
 		INIT_WORK(&r->work, kapi_request_slow);
 	}
 	raw_spin_lock_init(&q->lock);
+	INIT_LIST_HEAD(&q->polled);
+	q->polls = c->flags & HOST_FRONT_POLLED;
 	atomic_set(&q->in_flight, 1);
 	init_completion(&q->stopped);
 	init_completion(&q->drained);
@@ -252,7 +368,7 @@ int kapi_queue_attach(struct host_front_command *c)
 	int err = -EBUSY;
 	unsigned int i;
 
-	if (c->cpu >= HOST_CPUS_MAX || !cpus[c->cpu].task)
+	if (c->cpu >= HOST_CPUS_MAX || !cpus[c->cpu].task || c->flags & ~HOST_FRONT_POLLED)
 		return -EINVAL;
 	q = queue_new(c);
 	if (IS_ERR(q))
@@ -265,6 +381,8 @@ int kapi_queue_attach(struct host_front_command *c)
 		q->slot = i;
 		c->queue = 1 + c->cpu * HOST_FRONT_QUEUES + i;
 		smp_store_release(&cpus[c->cpu].queues[i], q);
+		if (i >= cpus[c->cpu].nr)
+			WRITE_ONCE(cpus[c->cpu].nr, i + 1);
 		wake_up_process(cpus[c->cpu].task);	/* it asks for the first wake-up */
 		err = 0;
 		break;

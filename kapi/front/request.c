@@ -113,9 +113,13 @@ static void request_end(struct bio *bio)
 {
 	struct kapi_request *r = bio->bi_private;
 	int err = user_error(r, blk_status_to_errno(bio->bi_status));
+	bool again = bio->bi_status == BLK_STS_AGAIN && bio->bi_opf & REQ_NOWAIT;
 
 	bio_uninit(bio);
-	kapi_queue_complete(r, err);
+	if (again)
+		kapi_queue_again(r);
+	else
+		kapi_queue_complete(r, err);
 }
 
 static void submit(struct kapi_request *r, struct bio_vec *table, unsigned int n, blk_opf_t opf)
@@ -131,40 +135,53 @@ static void submit(struct kapi_request *r, struct bio_vec *table, unsigned int n
 	submit_bio(bio);
 }
 
-static void submit_data(struct kapi_request *r)
+/* OPF: flags for the way in which it is submitted. */
+static void submit_data(struct kapi_request *r, blk_opf_t opf)
 {
 	struct bio_vec *table = prepare_table(r);
-	blk_opf_t opf = REQ_OP_READ;
 
 	if (IS_ERR(table)) {
 		kapi_queue_complete(r, PTR_ERR(table));
 		return;
 	}
+	if (!r->again && !(r->sqe.flags & UDF_RING_FUA) && kapi_queue_poll(r))
+		opf |= REQ_POLLED | REQ_NOWAIT;
 	/* As a direct write of an application that waits for it: not throttled as writeback is. */
 	if (r->sqe.op == UDF_RING_WRITE)
-		opf = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | (r->sqe.flags & UDF_RING_FUA ? REQ_FUA : 0);
+		opf |= REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | (r->sqe.flags & UDF_RING_FUA ? REQ_FUA : 0);
 	submit(r, table, r->sqe.nr_segments, opf);
+}
+
+static void submit_flush(struct kapi_request *r, blk_opf_t opf)
+{
+	r->sqe.sector = 0;
+	submit(r, NULL, 0, opf | REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH);
 }
 
 void kapi_request_start(struct kapi_request *r)
 {
+	blk_opf_t opf = kapi_queue_nowait(r) ? REQ_NOWAIT : 0;
 	int err;
 
 	r->list = NULL;
+	r->polled = r->again = false;
 	r->disk = kapi_disk_get(r->sqe.disk);
 	err = r->disk ? check_range(r) : -ENODEV;
 	if (err) {
 		kapi_queue_complete(r, err);
 		return;
 	}
+	if (opf && !bdev_nowait(r->disk->bdev)) {
+		kapi_queue_again(r);
+		return;
+	}
 	switch (r->sqe.op) {
 	case UDF_RING_READ:
 	case UDF_RING_WRITE:
-		submit_data(r);
+		submit_data(r, opf);
 		return;
 	case UDF_RING_FLUSH:
-		r->sqe.sector = 0;
-		submit(r, NULL, 0, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH);
+		submit_flush(r, opf);
 		return;
 	case UDF_RING_DISCARD:
 	case UDF_RING_WRITE_ZEROES:
@@ -196,6 +213,12 @@ void kapi_request_slow(struct work_struct *work)
 	sector_t sectors = r->sqe.length >> SECTOR_SHIFT;
 	int err;
 
+	if (r->again) {
+		kfree(r->list);
+		r->list = NULL;
+		r->sqe.op == UDF_RING_FLUSH ? submit_flush(r, 0) : submit_data(r, 0);
+		return;
+	}
 	if (r->sqe.op == UDF_RING_DISCARD)
 		err = blkdev_issue_discard(r->disk->bdev, r->sqe.sector, sectors, GFP_NOIO);
 	else

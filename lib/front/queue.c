@@ -64,6 +64,7 @@ static int queue_attach(struct udf_queue *q)
 {
 	struct host_front_command c = {
 		.op = HOST_FRONT_ATTACH, .cpu = q->cpu, .ring = q->mem, .ring_size = q->mem_len, .cookie = (unsigned long)q,
+		.flags = q->flags & UDF_QUEUE_POLLED ? HOST_FRONT_POLLED : 0,
 	};
 	int err = udf_command(q->udf, &c);
 

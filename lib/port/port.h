@@ -83,6 +83,12 @@ struct udf_port_ops {
 	void (*post_hold)(struct udf_port *port, bool hold);
 	void (*post_flush)(struct udf_port *port);
 
+	/*
+	 * From ON to off, which may nest, the port is used without a pause by a thread that polls: it is worth a processor of the machine to have its answer sooner. NULL
+	 * where nothing is gained.
+	 */
+	void (*keep_awake)(struct udf_port *port, bool on);
+
 	/* How many vectors of a type the device has (0: none). */
 	unsigned int (*irq_count)(struct udf_port *port, enum udf_irq_type type);
 	/* Enable vectors 0 ... COUNT-1 of TYPE, masked; COUNT 0 disables the type. MSI-X is enabled at the device before returning. */

@@ -2,7 +2,7 @@
 /*
  * QEMU's command line for one port. Host world.
  *
- * A q35 machine without anything that costs time or makes noise: no firmware but a halted CPU, no timers, no disks of its own; the
+ * A q35 machine without anything that costs time or makes noise: no firmware but a halted CPU, no timer that runs by itself, no disks of its own; the
  * device, its back ends, and the ivshmem device that turns its interrupt messages into eventfds. RAM is the arena.
  */
 #define _GNU_SOURCE
@@ -160,7 +160,7 @@ static int add_machine(struct qemu_args *args, uint64_t ram_size)
 {
 	static const char *const fixed[] = {
 		"-nodefaults", "-no-user-config", "-display", "none",
-		"-M", "q35,memory-backend=udfram,accel=tcg,usb=off,vmport=off,sata=off,smbus=off,hpet=off,pit=off,i8042=off,smm=off,acpi=off",
+		"-M", "q35,memory-backend=udfram,accel=tcg,usb=off,vmport=off,sata=off,smbus=off,hpet=on,pit=off,i8042=off,smm=off,acpi=off",
 		"-chardev", "socket,id=udfqtest,fd=3", "-object", "qtest,id=udfqtest0,chardev=udfqtest,log=/dev/null",
 		"-chardev", "socket,id=udfqmp,fd=4", "-mon", "chardev=udfqmp,mode=control",
 		"-chardev", "socket,id=udfivshmem,fd=5", "-bios", "/proc/self/fd/7",

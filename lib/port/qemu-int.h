@@ -86,6 +86,9 @@ struct qemu_port {
 	uint32_t msi_masked, msi_pending;	/* plain MSI is masked here */
 	volatile uint32_t *words;		/* polled vectors write here; NULL: not mapped yet */
 
+	struct udf_spin awake_lock;
+	unsigned int awake;			/* how many want it kept awake */
+
 	/* the thread */
 	pthread_t thread;
 	sem_t spawned;
@@ -121,6 +124,9 @@ int udf_qemu_bar_info(struct udf_port *port, unsigned int bar, struct udf_bar_in
 int udf_qemu_bar_read(struct udf_port *port, unsigned int bar, uint64_t offset, unsigned int size, uint64_t *value);
 int udf_qemu_bar_write(struct udf_port *port, unsigned int bar, uint64_t offset, unsigned int size, uint64_t value);
 int udf_qemu_reset(struct udf_port *port);
+
+/* qemu-awake.c */
+void udf_qemu_keep_awake(struct udf_port *port, bool on);
 
 /* qemu-irq.c */
 unsigned int udf_qemu_irq_count(struct udf_port *port, enum udf_irq_type type);

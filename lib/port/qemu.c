@@ -319,6 +319,7 @@ static const struct udf_port_ops ops = {
 	.bar_map = qemu_bar_map,
 	.post_hold = qemu_post_hold,
 	.post_flush = qemu_post_flush,
+	.keep_awake = udf_qemu_keep_awake,
 	.dma_get = qemu_dma_get,
 	.irq_count = udf_qemu_irq_count,
 	.irq_enable = udf_qemu_irq_enable,

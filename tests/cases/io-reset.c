@@ -20,7 +20,7 @@ static void run(const char *cpus, double seconds)
 
 	test_file("disk.img", SIZE);
 	udf = test_open("device", "qemu:nvme,serial=a", "drive", "disk.img", "cpus", cpus, "module", "none", NULL);
-	plain_load(udf, NULL);
+	plain_load(udf, NULL, NULL);
 	disk = test_disk(udf);
 	load_init(&l, udf, disk, 4);
 	l.max_bytes = 256 << 10;

@@ -85,8 +85,8 @@ static inline int plain_bar_write(struct udf_port *port, unsigned int bar, uint6
 	return plain.real->bar_write(port, bar, offset, size, value);
 }
 
-/* Take the port that was opened without a driver ("module", "none"), and load the driver with the core module's parameters CORE. */
-static inline void plain_load(struct udf *udf, const char *core)
+/* Take the port that was opened without a driver ("module", "none"), and load the driver with the core module's parameters CORE, its own OWN. */
+static inline void plain_load(struct udf *udf, const char *core, const char *own)
 {
 	memset(&plain, 0, sizeof(plain));
 	plain.real = udf_host.port->ops;
@@ -94,7 +94,7 @@ static inline void plain_load(struct udf *udf, const char *core)
 	plain.ops.bar_write = plain_bar_write;
 	udf_host.port->ops = &plain.ops;
 	CHECK_OK(udf_load(udf, "nvme-core", core));
-	CHECK_OK(udf_load(udf, "nvme", NULL));
+	CHECK_OK(udf_load(udf, "nvme", own));
 	CHECK(plain.cleared);
 }
 

@@ -29,7 +29,7 @@ static struct udf *open_port(const char *cpus, const char *params)
 	udf = test_open("device", "qemu:nvme,serial=a,drive=d", "cpus", cpus, "module", "none", "close-timeout", "5",
 			"backend", "-object throttle-group,id=brake", "backend", "-blockdev driver=throttle,node-name=d,"
 			"throttle-group=brake,file.driver=file,file.filename=disk.img", NULL);
-	plain_load(udf, params);
+	plain_load(udf, params, NULL);
 	return udf;
 }
 

@@ -170,7 +170,7 @@ static struct udf *open_port(const char *image)
 	if (udf_open(o, &udf))
 		FAIL("%s", udf_options_error(o));
 	udf_options_free(o);
-	plain_load(udf, NULL);
+	plain_load(udf, NULL, NULL);
 	return udf;
 }
 

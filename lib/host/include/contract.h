@@ -14,7 +14,7 @@
 #ifndef UDF_HOST_CONTRACT_H
 #define UDF_HOST_CONTRACT_H
 
-#define UDF_CONTRACT_VERSION 1
+#define UDF_CONTRACT_VERSION 2
 
 #include "cpu.h"
 #include "log.h"
@@ -52,6 +52,8 @@
 	fn(host_cpu_area) fn(host_entry) fn(host_kapi_get)			\
 	fn(host_module_next)							\
 	/* trace.h */								\
-	fn(host_trace)
+	fn(host_trace)								\
+	/* front.h */								\
+	fn(host_front_turn)
 
 #endif

@@ -61,6 +61,12 @@ enum host_front_op {
 	HOST_FRONT_FREE,	/* give the chunk at ADDR back; no request uses it any more */
 };
 
+/*
+ * HOST_FRONT_ATTACH: the ring's owner runs the vCPU itself while it waits. Reads and writes whose driver has queues for that are polled
+ * for then, and cause no interrupt.
+ */
+#define HOST_FRONT_POLLED 1u
+
 /* The data of HOST_CMD_FRONT; the command's result is 0 or a negative errno. */
 struct host_front_command {
 	enum host_front_op op;
@@ -72,6 +78,7 @@ struct host_front_command {
 	unsigned int disk;
 	unsigned int order;		/* HOST_FRONT_ALLOC: 4 KiB << order, 8 ... HOST_FRONT_CHUNK_ORDER */
 	unsigned long addr;
+	unsigned int flags;		/* HOST_FRONT_ATTACH: HOST_FRONT_POLLED or 0 */
 };
 
 /* The table that the kernel world writes; lives as long as the process. Called once, at start. */
@@ -82,5 +89,14 @@ void host_front_changed(void);
 
 /* The ring attached with COOKIE has completions that its owner waits for. Any context. Never blocks. */
 void host_front_notify(unsigned long cookie);
+
+/*
+ * The calling kernel thread has done for the application what there is to do now. If a thread of the application drives the calling vCPU,
+ * and has completions to see or has waited for long, it goes to see them: the kernel thread stays suspended here until the vCPU is run
+ * again. Otherwise posted writes are sent, and with WAIT the vCPU looks out for interrupts for as long as its driver has patience.
+ * Returns 1 when the application drives the vCPU now: call again soon; 0 when it does not: the thread may sleep. Called with
+ * interrupts on and no lock held; a ring that is to be served meanwhile must have asked for a wake-up.
+ */
+int host_front_turn(int wait);
 
 #endif

@@ -3,14 +3,16 @@
  * An application's thread drives a vCPU: it runs the kernel code itself, instead of waiting for the vCPU's thread to do it. Host world.
  *
  * Nothing is handed from thread to thread then: a request is submitted, started, interrupted and completed by one thread that polls.
- * The vCPU must be idle to be taken (HELD), and goes on where its kernel code called host_cpu_idle() (see enter.S). Its own thread
- * sleeps meanwhile; it receives the vCPU's timer, and takes the vCPU back when the application leaves it with work for too long.
+ * The vCPU must be idle to be taken (HELD), and goes on where its kernel code called host_cpu_idle() or host_front_turn() (see enter.S).
+ * Its own thread sleeps meanwhile; it receives the vCPU's timer, and takes the vCPU back when the application leaves it with work for too long.
  */
 #define _GNU_SOURCE
 #include "host/linux/host.h"
 
 #include <errno.h>
 #include <immintrin.h>
+
+#define TURNS_PER_LOOK 64	/* turns between two looks at the clock */
 
 /* Take an idle vCPU, or one that this thread holds already. Returns 0, or -EBUSY while it is running. */
 int udf_vcpu_hold(unsigned int cpu)
@@ -39,6 +41,8 @@ static void udf_vcpu_poll_start(struct udf_vcpu *vcpu)
 	if (atomic_exchange(&vcpu->polling, true) || !udf_host.vpci)
 		return;
 	udf_vpci_poll_start(udf_host.vpci, vcpu->cpu, 0xfee00000u | vcpu->cpu << 12);
+	if (udf_host.port->ops->keep_awake)
+		udf_host.port->ops->keep_awake(udf_host.port, true);
 	if (udf_host.cpus == 1 && udf_host.port->ops->post_hold)
 		udf_host.port->ops->post_hold(udf_host.port, true);
 }
@@ -49,6 +53,8 @@ void udf_vcpu_poll_stop(struct udf_vcpu *vcpu)
 		return;
 	if (udf_host.port->ops->post_hold)
 		udf_host.port->ops->post_hold(udf_host.port, false);
+	if (udf_host.port->ops->keep_awake)
+		udf_host.port->ops->keep_awake(udf_host.port, false);
 	udf_vpci_poll_stop(udf_host.vpci, vcpu->cpu);
 }
 
@@ -57,6 +63,11 @@ void udf_vcpu_post_flush(void)
 {
 	if (udf_host.port && udf_host.port->ops->post_flush)
 		udf_host.port->ops->post_flush(udf_host.port);
+}
+
+static void udf_vcpu_set_pending(struct udf_vcpu *vcpu, unsigned long bits)
+{
+	__atomic_fetch_or(&atomic_load(&vcpu->area)->pending, bits, __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -71,6 +82,8 @@ void udf_vcpu_release(unsigned int cpu)
 	if (!atomic_compare_exchange_strong(&vcpu->state, &held, UDF_VCPU_RUNNING))
 		return;
 	udf_vcpu_poll_stop(vcpu);
+	if (vcpu->turned)
+		udf_vcpu_set_pending(vcpu, HOST_PEND_FRONT);	/* its kernel thread waits to go on */
 	atomic_store(&vcpu->state, UDF_VCPU_SLEEPING);
 	if (udf_vcpu_pending(vcpu))
 		udf_vcpu_wake(vcpu);
@@ -113,6 +126,41 @@ int udf_vcpu_idle_driven(struct udf_vcpu *vcpu)
 	return udf_driven_wait(vcpu);
 }
 
+/* In udf_vcpu_turn(), without waiting. Returns whether to leave. */
+static bool udf_driven_look(struct udf_vcpu *vcpu)
+{
+	if (vcpu->until(vcpu->until_arg))
+		return true;
+	udf_vcpu_post_flush();
+	if (udf_host.vpci)
+		udf_vpci_poll(udf_host.vpci, vcpu->cpu);
+	if (++vcpu->turns % TURNS_PER_LOOK)
+		return false;
+	return udf_host.dead || atomic_load(&vcpu->stop) || udf_host_now() - vcpu->until_start > vcpu->until_ns;
+}
+
+int udf_vcpu_turn(struct udf_vcpu *vcpu, int wait)
+{
+	if (!udf_thread_self()->driving)
+		return 0;
+	vcpu->turned = true;
+	if (wait ? udf_driven_wait(vcpu) : udf_driven_look(vcpu))
+		return 1;
+	vcpu->turned = false;
+	return 2;
+}
+
+/* Wait until the vCPU has something to do, if it was left idle. Returns whether it has. */
+static bool udf_driven_enter(struct udf_vcpu *vcpu)
+{
+	if (!vcpu->turned)
+		return !udf_driven_wait(vcpu);
+	vcpu->turned = false;
+	/* the kernel thread that goes on looks at its rings anyway */
+	__atomic_fetch_and(&atomic_load(&vcpu->area)->pending, ~HOST_PEND_FRONT, __ATOMIC_SEQ_CST);
+	return true;
+}
+
 /*
  * Run vCPU CPU on the calling thread until UNTIL(ARG), or until it has been idle for SPIN_NS. The vCPU is held afterwards. UNTIL is
  * asked whenever the kernel code is idle. Returns 0, -EBUSY when the vCPU is running elsewhere, -ENODEV when it is dead.
@@ -137,8 +185,9 @@ int udf_vcpu_drive(unsigned int cpu, bool (*until)(void *arg), void *arg, uint64
 	vcpu->until = until;
 	vcpu->until_arg = arg;
 	vcpu->until_ns = spin_ns;
+	vcpu->until_start = udf_host_now();
 	atomic_store(&vcpu->tid, t->tid);
-	if (!udf_driven_wait(vcpu)) {
+	if (udf_driven_enter(vcpu)) {
 		t->vcpu = vcpu;
 		t->driving = true;
 		udf_gs_write((unsigned long)atomic_load(&vcpu->area));

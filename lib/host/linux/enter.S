@@ -5,9 +5,10 @@
  * The thread's own stack becomes the vCPU's host stack: everything below the point of entry is for bridges
  * (struct host_vcpu.host_stack). Leaving throws away what is on it and returns from the entry.
  *
- * A vCPU changes threads while it is idle: kernel code is then inside host_cpu_idle(), called by a bridge, and all that it
- * needs to go on is the callee-saved registers and the bridge's return address, kept in udf_vcpu.idle. Any thread can load
- * them and return to the bridge in host_cpu_idle()'s place; the bridge then goes back to the task's stack.
+ * A vCPU changes threads at two places: where it is idle (host_cpu_idle()), and where its front-end thread has something for the
+ * application (host_front_turn()). Kernel code is then inside one of these, called by a bridge, and all that it needs to go on is the
+ * callee-saved registers and the bridge's return address, kept in udf_vcpu.idle. Any thread can load them and return to the bridge in the
+ * function's place; the bridge then goes back to the task's stack.
  */
 #include "vcpu-offsets.h"
 
@@ -64,6 +65,7 @@ FUNCTION udf_vcpu_leave
 /* void udf_vcpu_drive_enter(struct udf_vcpu *vcpu): go on with the idle vCPU's kernel code on this thread, until it is idle again */
 FUNCTION udf_vcpu_drive_enter
 	SAVE_THREAD %rdi, UDF_VCPU_DRIVE_SP
+	movl	$1, %eax
 	jmp	.Lresume
 	.size	udf_vcpu_drive_enter, . - udf_vcpu_drive_enter
 
@@ -72,9 +74,14 @@ FUNCTION udf_vcpu_drive_leave
 	RETURN_TO_THREAD %rdi, UDF_VCPU_DRIVE_SP
 	.size	udf_vcpu_drive_leave, . - udf_vcpu_drive_leave
 
-/* void host_cpu_idle(void), called by its bridge. udf_vcpu_idle() says whether kernel code goes on here, or this thread leaves it. */
-FUNCTION host_cpu_idle
-	.cfi_startproc			/* a debugger finds the idle task behind it */
+/*
+ * A place where a vCPU may change threads, called by its bridge: FUNCTION of C says whether kernel code goes on here (0, or 2 on a thread
+ * that drives the vCPU), or this thread leaves it (1). Returns whether the thread that goes on drives it.
+ */
+.macro CROSSING name, function
+FUNCTION \name
+	.cfi_startproc			/* a debugger finds the kernel's task behind it */
+	movl	%edi, %esi
 	movq	%gs:HOST_VCPU_HOST, %rdi
 	movq	(%rsp), %rax
 	movq	%rbx, UDF_VCPU_IDLE+0(%rdi)
@@ -86,10 +93,23 @@ FUNCTION host_cpu_idle
 	movq	%rax, UDF_VCPU_IDLE+48(%rdi)
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
-	call	udf_vcpu_idle
+	call	\function
 	movq	%gs:HOST_VCPU_HOST, %rdi
-	testl	%eax, %eax
-	jnz	udf_vcpu_drive_leave
+	cmpl	$1, %eax
+	je	udf_vcpu_drive_leave
+	shrl	$1, %eax
+	jmp	.Lresume
+	.cfi_endproc
+	.size	\name, . - \name
+.endm
+
+/* void host_cpu_idle(void) */
+CROSSING host_cpu_idle, udf_vcpu_idle
+/* int host_front_turn(int wait) */
+CROSSING host_front_turn, udf_vcpu_turn
+
+/* Go on with vCPU %rdi's kernel code; %eax: whether this thread drives it. */
+	.balign	16
 .Lresume:
 	movq	UDF_VCPU_IDLE+0(%rdi), %rbx
 	movq	UDF_VCPU_IDLE+8(%rdi), %rbp
@@ -98,7 +118,5 @@ FUNCTION host_cpu_idle
 	movq	UDF_VCPU_IDLE+32(%rdi), %r14
 	movq	UDF_VCPU_IDLE+40(%rdi), %r15
 	jmp	*UDF_VCPU_IDLE+48(%rdi)
-	.cfi_endproc
-	.size	host_cpu_idle, . - host_cpu_idle
 
 	.section .note.GNU-stack, "", @progbits

@@ -39,7 +39,7 @@ struct udf_vcpu {
 	/* for enter.S; vcpu-offsets.h knows where they are */
 	unsigned long enter_sp;			/* the own thread's stack, where udf_vcpu_enter() left it */
 	unsigned long drive_sp;			/* the driving thread's, where udf_vcpu_drive_enter() left it */
-	unsigned long idle[7];			/* registers that the idle kernel code goes on with */
+	unsigned long idle[7];			/* registers that the kernel code goes on with where it was left */
 
 	unsigned int cpu;
 	pthread_t thread;
@@ -58,7 +58,9 @@ struct udf_vcpu {
 	_Atomic uint64_t held_at;		/* when it was last taken by the application, 0: not lately */
 	bool (*until)(void *arg);		/* the driving thread's */
 	void *until_arg;
-	uint64_t until_ns;
+	uint64_t until_ns, until_start;
+	unsigned int turns;
+	bool turned;				/* left in host_front_turn(), not idle: there is work for it. Of who has the vCPU */
 	_Atomic bool polling;			/* interrupts of this vCPU are looked for, not reported */
 	/* first kernel code */
 	unsigned long percpu, stack;
@@ -137,11 +139,13 @@ void udf_timer_arm(struct udf_vcpu *vcpu, uint64_t when);
 /* enter.S: run ENTRY(ARG) on the kernel stack whose top is STACK; returns when udf_vcpu_leave() is called. */
 void udf_vcpu_enter(unsigned long stack, void (*entry)(unsigned int), unsigned int arg, struct udf_vcpu *vcpu);
 void udf_vcpu_leave(struct udf_vcpu *vcpu) __attribute__((noreturn));
-/* enter.S: go on with the kernel code of an idle VCPU; returns when udf_vcpu_idle() says so, or by udf_vcpu_drive_leave(). */
+/* enter.S: go on with the kernel code of VCPU where it was left; returns when udf_vcpu_idle() or udf_vcpu_turn() says so, or by udf_vcpu_drive_leave(). */
 void udf_vcpu_drive_enter(struct udf_vcpu *vcpu);
 void udf_vcpu_drive_leave(struct udf_vcpu *vcpu) __attribute__((noreturn));
 /* For host_cpu_idle() in enter.S: 0: kernel code goes on, on this thread; 1: this thread leaves it. */
 int udf_vcpu_idle(struct udf_vcpu *vcpu);
+/* For host_front_turn(): likewise, and 2: kernel code goes on on this thread, which is the application's. */
+int udf_vcpu_turn(struct udf_vcpu *vcpu, int wait);
 /* This thread leaves the vCPU's kernel code, whatever it is doing. */
 void udf_vcpu_quit(struct udf_vcpu *vcpu) __attribute__((noreturn));
 

@@ -283,6 +283,7 @@ int udf_vcpu_idle(struct udf_vcpu *vcpu)
 		udf_vcpu_sleep(vcpu);
 	if (udf_host.dead || (atomic_load(&vcpu->stop) && udf_vcpu_park(vcpu)))
 		udf_vcpu_leave(vcpu);
+	vcpu->turned = false;
 	return 0;
 }
 
