@@ -57,6 +57,15 @@ void kapi_module_init(void);		/* register kapi itself, so that its traces, bugs 
 int kapi_module_load(const char *path);
 int kapi_module_unload(const char *name);
 
+/* No module that has been loaded goes until kapi_modules_release(). Returns false while one is going. */
+bool kapi_modules_hold(void);
+void kapi_modules_release(void);
+/* Whether ADDR lies in such a module's code. */
+bool kapi_module_of(unsigned long addr);
+
+/* arch/x86/detour.c */
+void kapi_detour_pend(void);
+
 /* udf/trace.c */
 int kapi_trace(unsigned long what);
 

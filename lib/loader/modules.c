@@ -25,7 +25,7 @@ int udf_loader_new_kernel(const struct udf_kernel *kernel, const char *modules_d
 		return udf_error_set(err, -ENOMEM, "out of memory");
 	loader->kernel = *kernel;
 	loader->observer = &nobody;
-	loader->space = (struct space){ .base = UDF_MODULE_BASE, .end = UDF_MODULE_END };
+	loader->space = (struct space){ .base = UDF_MODULE_BASE, .end = UDF_DETOUR_BASE };
 	ret = udf_deps_open(loader, modules_dir, err);
 	if (ret) {
 		free(loader);

@@ -43,6 +43,9 @@ struct udf_insn_op {
 	uint64_t imm;
 };
 
+/* Decode the instruction at CODE, of which LEN bytes are readable. Returns 0, or -ENOTSUP for one that is not emulated. */
+int udf_insn_decode(const uint8_t *code, size_t len, struct udf_insn_op *op);
+
 /* Perform OP. As udf_insn_emulate(). */
 int udf_insn_execute(const struct udf_insn_op *op, struct udf_insn_regs *regs, uint64_t fault_addr, const struct udf_insn_bus *bus);
 

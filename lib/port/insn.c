@@ -255,6 +255,11 @@ static int decode(struct udf_insn_op *op, const uint8_t *code, size_t len, uint6
 	return ok ? 0 : -ENOTSUP;
 }
 
+int udf_insn_decode(const uint8_t *code, size_t len, struct udf_insn_op *op)
+{
+	return decode(op, code, len < MAX_INSN ? len : MAX_INSN, 0, NULL, false);
+}
+
 int udf_insn_emulate(struct udf_insn_regs *regs, const uint8_t *code, size_t code_len, uint64_t fault_addr,
 		     const struct udf_insn_bus *bus, char text[UDF_INSN_TEXT])
 {

@@ -75,6 +75,8 @@ static void kapi_handle_pending(unsigned long pending)
 		irq_work_run();
 	if (pending & HOST_PEND_FRONT)
 		kapi_front_pend();
+	if (pending & HOST_PEND_DETOUR)
+		kapi_detour_pend();
 	if (pending & HOST_PEND_CONTROL)
 		kapi_control_pend();
 }

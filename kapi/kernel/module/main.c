@@ -350,6 +350,26 @@ int kapi_module_unload(const char *name)
 	return err;
 }
 
+bool kapi_modules_hold(void)
+{
+	return mutex_trylock(&kapi_modules_lock);
+}
+
+void kapi_modules_release(void)
+{
+	mutex_unlock(&kapi_modules_lock);
+}
+
+bool kapi_module_of(unsigned long addr)
+{
+	struct kapi_module *km;
+
+	list_for_each_entry(km, &kapi_modules, list)
+		if (addr - km->host.core_text.addr < km->host.core_text.size)
+			return true;
+	return false;
+}
+
 void kapi_module_init(void)
 {
 	static struct host_module hm;

@@ -54,6 +54,8 @@
 	/* trace.h */								\
 	fn(host_trace)								\
 	/* front.h */								\
-	fn(host_front_turn)
+	fn(host_front_turn)							\
+	/* mem.h */								\
+	fn(host_detour_next) fn(host_detour_done) fn(host_mmio_access)
 
 #endif

@@ -30,6 +30,7 @@
 #define HOST_PEND_DEVICE	(1ul << 4)	/* look at the vectors bitmap */
 #define HOST_PEND_CONTROL	(1ul << 5)	/* host_control_next() has a command */
 #define HOST_PEND_FRONT		(1ul << 6)	/* a front end's ring has entries */
+#define HOST_PEND_DETOUR	(1ul << 7)	/* host_detour_next() has code to change */
 
 #ifndef __ASSEMBLER__
 

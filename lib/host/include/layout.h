@@ -6,6 +6,7 @@
  *   0x0000_3f00_0000  bridges              kernel world -> host world calls, 64 bytes each
  *   0x0000_3f80_0000  debugger's record    which modules lie where, and the last of the log
  *   0x0000_4000_0000  modules              .ko files
+ *   0x0000_6ff0_0000  detours              register accesses of modules that do not trap any more
  *   0x0000_7000_0000  kapi                 UDF's own kernel-world object, linked into the prepared image
  *   0x0000_7100_0000  image                the distribution's vmlinux
  *   0x0000_8000_0000  arena                all kernel memory; physical address = virtual address
@@ -27,6 +28,7 @@
 #define UDF_DEBUG_BASE		0x3f800000
 #define UDF_MODULE_BASE		0x40000000
 #define UDF_MODULE_END		0x70000000	/* exclusive */
+#define UDF_DETOUR_BASE		0x6ff00000	/* its last MiB: code that modules are led to, see detour.c */
 #define UDF_KAPI_BASE		0x70000000
 #define UDF_KAPI_END		0x71000000	/* exclusive */
 #define UDF_IMAGE_BASE		0x71000000	/* where link address 0xffffffff81000000 goes */

@@ -51,4 +51,37 @@ unsigned long host_mmio_map(unsigned long phys, unsigned long size, unsigned int
 /* Undo host_mmio_map(); ADDR is what it returned. */
 void host_mmio_unmap(unsigned long addr);
 
+/*
+ * An instruction of a module that accesses registers which trap, and does so often, can be led around the trap: to a piece of the host's code
+ * that performs it. Jumps of two bytes do not reach that far: they go from gap to gap of the module's code, which nothing else executes.
+ */
+#define HOST_DETOUR_HOPS 4
+struct host_detour {
+	unsigned long site;
+	unsigned int len;		/* bytes of CODE, as many as the instruction has */
+	unsigned char code[15];
+	unsigned int nr_hops;
+	struct host_detour_hop {
+		unsigned long addr;
+		unsigned int len;
+		unsigned char code[5];
+	} hop[HOST_DETOUR_HOPS];	/* to be written before CODE */
+};
+
+/*
+ * Describe the next one that is worth it (HOST_PEND_DETOUR says that there may be one). Returns 1, or 0 when there is none. Its module may be
+ * about to go: it must be held while its code is written. host_detour_done() follows, which tells whether it was. May block.
+ */
+int host_detour_next(struct host_detour *d);
+void host_detour_done(const struct host_detour *d, int written);
+
+/*
+ * For the code that detours lead to, nobody else. HOW: bits 0-3 size, 4-7 bytes of the destination register, HOST_MMIO_WRITE, HOST_MMIO_SIGN;
+ * IP: the instruction. DONE is 0 when ADDR is no register that traps: then the instruction performs itself.
+ */
+#define HOST_MMIO_WRITE 0x100u
+#define HOST_MMIO_SIGN 0x200u
+struct host_mmio_result { unsigned long value, done; };
+struct host_mmio_result host_mmio_access(unsigned long addr, unsigned long value, unsigned int how, unsigned int ip);
+
 #endif

@@ -64,6 +64,15 @@ bool udf_bridge_interruptible(uint64_t ip)
 	       (ip - UDF_BRIDGE_BASE) % UDF_BRIDGE_SLOT >= BRIDGE_BACK;
 }
 
+#define NUMBER(fn) NUMBER_##fn,
+enum { UDF_CONTRACT(NUMBER) };
+#undef NUMBER
+
+uint64_t udf_bridge_mmio_access(void)
+{
+	return UDF_BRIDGE_BASE + (uint64_t)NUMBER_host_mmio_access * UDF_BRIDGE_SLOT;
+}
+
 int udf_bridges_map(struct udf_error *err)
 {
 	uint64_t pending = udf_image_kapi_symbol(udf_host.image, "kapi_irq_pending");

@@ -112,7 +112,7 @@ struct udf_host {
 	const char *firmware_dir;		/* searched first; NULL: none */
 	struct udf_params *params;		/* of modules that are being loaded; under lock */
 
-	_Atomic uint64_t privileged, interrupts;
+	_Atomic uint64_t privileged, interrupts, detours;
 };
 
 extern struct udf_host udf_host;
@@ -170,6 +170,7 @@ struct udf_symfile;
 struct udf_frames;
 /* Names and frames of the bridges, for debuggers; no driver need run. */
 void udf_bridges_describe(struct udf_symfile *file, struct udf_frames *frames);
+uint64_t udf_bridge_mmio_access(void);		/* the bridge of host_mmio_access() */
 bool udf_bridge_interruptible(uint64_t ip);	/* IP is in a bridge, on the way back to kernel code */
 
 /* signal.c */
@@ -183,6 +184,13 @@ void udf_mmio_reset(void);
 /* Perform the access at which kernel code trapped. Returns 0, -ENOENT when ADDR is no register, or what it failed with; TEXT says why. */
 int udf_mmio_trap(ucontext_t *uc, uint64_t addr, bool protection, char *text, size_t len);
 
+/* detour.c */
+/* The module's instruction at IP has trapped. In the signal handler of the vCPU. */
+void udf_detour_note(uint64_t ip);
+/* Code at ADDR, LEN bytes, is not there any more. */
+void udf_detours_drop(uint64_t addr, uint64_t len);
+void udf_detours_reset(void);
+
 /* mem.c */
 int udf_mem_map(struct udf_error *err);
 void udf_mem_unmap(void);
@@ -193,6 +201,9 @@ extern const struct udf_vpci_events udf_host_vpci_events;
 
 /* module.c */
 /* Call EACH for every module, in the order of loading; it must not call the driver. */
+/* udf_loader_gaps(); returns whether ADDR lies in code that a module keeps. */
+bool udf_host_gaps(uint64_t addr, uint64_t low, uint64_t high, void (*each)(void *ctx, uint64_t addr, uint64_t len), void *ctx);
+
 void udf_host_modules(void (*each)(void *arg, const char *name, const char *file), void *arg);
 
 /* module.c: udf_loader_plan() while kernel code may be loading modules, too */

@@ -36,6 +36,7 @@ static pthread_mutex_t udf_mmio_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void udf_mmio_reset(void)
 {
+	udf_detours_reset();
 	memset(udf_maps, 0, sizeof(udf_maps));
 	munmap((void *)UDF_MMIO_BASE, udf_mmio_next - UDF_MMIO_BASE);
 	udf_mmio_next = UDF_MMIO_BASE;
@@ -169,6 +170,28 @@ static int udf_bus_write(void *ctx, uint64_t addr, unsigned int size, uint64_t v
 	return udf_bus_result(udf_bus_access(*(uint64_t *)ctx, addr, size, &value, true));
 }
 
+/* VALUE, read with SIZE bytes, as the instruction's destination register gets it. */
+static uint64_t udf_extend(uint64_t value, unsigned int how)
+{
+	unsigned int shift = 64 - 8 * (how & 15), dsize = how >> 4 & 15;
+
+	value = how & HOST_MMIO_SIGN ? (uint64_t)((int64_t)(value << shift) >> shift) : value << shift >> shift;
+	return dsize == 4 ? (uint32_t)value : value;
+}
+
+struct host_mmio_result host_mmio_access(unsigned long addr, unsigned long value, unsigned int how, unsigned int ip)
+{
+	struct udf_mmio_map *map = udf_mmio_find(addr);
+	unsigned int size = how & 15;
+	uint64_t v = how & HOST_MMIO_WRITE ? value : ~0ull;	/* what a device that is gone reads as */
+
+	/* what goes wrong goes wrong again, in the signal handler, which can say so */
+	if (!map || !map->trapped || size > atomic_load(&map->end) - addr ||
+	    udf_bus_result(udf_bar_access(ip, map->bar, false, map->offset + (addr - map->start), size, &v, how & HOST_MMIO_WRITE)))
+		return (struct host_mmio_result){ .done = 0 };
+	return (struct host_mmio_result){ .value = udf_extend(v, how), .done = 1 };
+}
+
 /* Ports that are not the device's: nobody answers. */
 static int udf_bus_in(void *ctx, uint16_t port, unsigned int size, uint32_t *value)
 {
@@ -242,6 +265,8 @@ int udf_mmio_trap(ucontext_t *uc, uint64_t addr, bool protection, char *text, si
 	}
 	for (i = 0; i < 16; i++)
 		g[udf_gregs[i]] = (greg_t)regs.gpr[i];
+	if (!protection)
+		udf_detour_note((uint64_t)g[REG_RIP]);
 	g[REG_RIP] = (greg_t)regs.rip;
 	g[REG_EFL] = (greg_t)regs.rflags;
 	return 0;

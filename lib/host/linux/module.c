@@ -72,6 +72,16 @@ int host_module_open(const char *name, struct host_module *mod)
 	return udf_refuse(name, &err);
 }
 
+bool udf_host_gaps(uint64_t addr, uint64_t low, uint64_t high, void (*each)(void *ctx, uint64_t addr, uint64_t len), void *ctx)
+{
+	bool kept;
+
+	pthread_mutex_lock(&udf_loader_lock);
+	kept = udf_loader_gaps(udf_host.loader, addr, low, high, each, ctx);
+	pthread_mutex_unlock(&udf_loader_lock);
+	return kept;
+}
+
 int udf_host_plan(const char *what, struct udf_plan *plan, struct udf_error *err)
 {
 	int ret;
@@ -113,6 +123,7 @@ int host_module_link(struct host_module *mod, unsigned long percpu)
 void host_module_free_init(struct host_module *mod)
 {
 	pthread_mutex_lock(&udf_loader_lock);
+	udf_detours_drop(mod->init.addr, mod->init.size);
 	udf_loader_free_init(udf_host.loader, udf_module_of(mod));
 	pthread_mutex_unlock(&udf_loader_lock);
 }
@@ -133,6 +144,7 @@ void host_module_close(struct host_module *mod)
 	struct udf_error err = UDF_ERROR_INIT;
 
 	pthread_mutex_lock(&udf_loader_lock);
+	udf_detours_drop(mod->core.addr, mod->core.size);
 	if (mod->handle)
 		udf_loader_close(udf_host.loader, udf_module_of(mod), &err);
 	pthread_mutex_unlock(&udf_loader_lock);

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Detours: register accesses of modules that do not trap any more. Host world; the last part of mem.h.
+ *
+ * Where registers cannot be mapped an access costs a fault, a signal and its return: some 3 us. A driver's data path has two or three
+ * places that do so all the time. Such an instruction is overwritten with a jump to code of ours, made for it, which performs the access by
+ * a call of the host world:
+ *
+ *   module:   mov %eax,(%rdx)  -->  jmp gap          two bytes, within 127 bytes of it
+ *   gap:      ret; 4 dead bytes     jmp next gap, or jmp detour: bytes that nothing executes (udf_loader_gaps())
+ *   detour:   all registers kept; %rdi = address, %rsi = value; call host_mmio_access() by its bridge; back behind the instruction
+ *
+ * Only the instruction itself changes, so nobody can be in the middle of what is changed, nor jump there. The kernel world writes it, by
+ * the protocol for code that other vCPUs run. An instruction without a gap in reach goes on trapping.
+ *
+ * A site is noted by the signal handler, without a lock; everything else happens in one kernel thread, or with UDF_DETOUR_LOCK held.
+ */
+#define _GNU_SOURCE
+#include "host/linux/host.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "layout.h"
+#include "port/insn-op.h"
+
+#define SITES 256u		/* a power of two; as many detours */
+#define SLOT 256u		/* bytes of code for each */
+#define WORTH_IT 32u		/* traps at one place before it is led around */
+#define ASK_AGAIN 4096u		/* traps between two reminders of the kernel world */
+#define REACH 127		/* of a jump of two bytes */
+#define JMP8 2u			/* their lengths */
+#define JMP32 5u
+
+enum site_state { SITE_NOTED, SITE_DONE, SITE_REFUSED };
+
+struct site {
+	_Atomic uint64_t ip;		/* 0: free */
+	_Atomic unsigned int hits;
+	_Atomic int state;		/* enum site_state */
+	struct host_detour detour;	/* its hops are in use once DONE */
+};
+
+static struct site sites[SITES];
+static pthread_mutex_t udf_detour_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool mapped;
+
+static struct site *site_find(uint64_t ip, bool add)
+{
+	for (unsigned int i = 0; i < 8; i++) {
+		struct site *s = &sites[((ip ^ ip >> 8) + i) % SITES];
+		uint64_t none = 0;
+
+		if (atomic_load(&s->ip) == ip || (add && atomic_compare_exchange_strong(&s->ip, &none, ip)))
+			return s;
+	}
+	return NULL;
+}
+
+void udf_detour_note(uint64_t ip)
+{
+	struct site *s = ip >= UDF_MODULE_BASE && ip < UDF_DETOUR_BASE ? site_find(ip, true) : NULL;
+	unsigned int hits;
+
+	if (!s || atomic_load(&s->state) != SITE_NOTED)
+		return;
+	hits = atomic_fetch_add(&s->hits, 1) + 1;
+	if (hits == WORTH_IT || hits % ASK_AGAIN == 0)
+		host_cpu_pend(udf_vcpu_self()->cpu, HOST_PEND_DETOUR);
+}
+
+/* ---- the way there ---- */
+
+struct gap {
+	uint64_t addr, len;
+};
+
+struct gaps {
+	struct gap gap[64];
+	unsigned int nr;
+};
+
+/* Whether a detour goes through ADDR ... ADDR+LEN already. */
+static bool in_use(uint64_t addr, uint64_t len)
+{
+	for (unsigned int i = 0; i < SITES; i++)
+		for (unsigned int hop = 0; hop < sites[i].detour.nr_hops; hop++) {
+			uint64_t at = sites[i].detour.hop[hop].addr;
+
+			if (at < addr + len && at + sites[i].detour.hop[hop].len > addr)
+				return true;
+		}
+	return false;
+}
+
+static void take_gap(void *ctx, uint64_t addr, uint64_t len)
+{
+	struct gaps *g = ctx;
+
+	if (g->nr < sizeof(g->gap) / sizeof(g->gap[0]) && !in_use(addr, len))
+		g->gap[g->nr++] = (struct gap){ addr, len };
+}
+
+static bool reaches(uint64_t from, uint64_t to)
+{
+	int64_t distance = (int64_t)(to - (from + JMP8));
+
+	return distance <= REACH && distance >= -REACH - 1;
+}
+
+static void put_jump8(uint8_t *code, uint64_t from, uint64_t to)
+{
+	code[0] = 0xeb;
+	code[1] = (uint8_t)(to - (from + JMP8));
+}
+
+static void put_jump32(uint8_t *code, uint64_t from, uint64_t to)
+{
+	int32_t distance = (int32_t)(to - (from + JMP32));
+
+	code[0] = 0xe9;
+	memcpy(code + 1, &distance, sizeof(distance));
+}
+
+/* Find a way from a jump at FROM to TO through gaps that are not USED, with HOPS hops left. Writes the hops from the last to the first. */
+static bool find_way(struct host_detour *d, const struct gaps *g, uint64_t used, uint64_t from, uint64_t to, unsigned int hops)
+{
+	for (unsigned int pass = 0; pass < 2; pass++) {
+		for (unsigned int i = 0; i < g->nr; i++) {
+			const struct gap *gap = &g->gap[i];
+			struct host_detour_hop *hop;
+			bool last = pass == 0;
+
+			if (used >> i & 1 || !reaches(from, gap->addr) || (last && gap->len < JMP32))
+				continue;
+			if (!last && (hops < 2 || !find_way(d, g, used | 1ull << i, gap->addr, to, hops - 1)))
+				continue;
+			hop = &d->hop[d->nr_hops++];
+			hop->addr = gap->addr;
+			hop->len = last ? JMP32 : JMP8;
+			if (last)
+				put_jump32(hop->code, gap->addr, to);
+			else
+				put_jump8(hop->code, gap->addr, d->hop[d->nr_hops - 2].addr);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- the detour ---- */
+
+struct code {
+	uint8_t *at;
+	uint64_t addr;		/* where it will be */
+	unsigned int len;
+};
+
+static void put(struct code *c, const void *bytes, unsigned int n)
+{
+	memcpy(c->at + c->len, bytes, n);
+	c->len += n;
+}
+
+static void put1(struct code *c, uint8_t byte)
+{
+	put(c, &byte, 1);
+}
+
+static void put4(struct code *c, uint8_t opcode, uint32_t value)
+{
+	put1(c, opcode);
+	put(c, &value, sizeof(value));
+}
+
+static void put_push(struct code *c, unsigned int reg)
+{
+	if (reg >= 8)
+		put1(c, 0x41);
+	put1(c, 0x50 | (reg & 7));
+}
+
+static void put_pop(struct code *c, unsigned int reg)
+{
+	if (reg >= 8)
+		put1(c, 0x41);
+	put1(c, 0x58 | (reg & 7));
+}
+
+static void put_branch(struct code *c, uint8_t opcode, uint64_t to)
+{
+	put4(c, opcode, (uint32_t)(to - (c->addr + c->len + 5)));
+}
+
+/* lea of OP's memory operand, %rdi */
+static void put_address(struct code *c, const struct udf_insn_op *op)
+{
+	unsigned int base = op->base, index = op->index, scale = 0;
+	bool has_base = base != UDF_OP_NO_REG, has_index = index != UDF_OP_NO_REG;
+
+	while (1u << scale < op->scale)
+		scale++;
+	put1(c, 0x48 | (has_index && index >= 8) << 1 | (has_base && base >= 8));
+	put1(c, 0x8d);
+	put1(c, (has_base ? 0x80 : 0x00) | UDF_RDI << 3 | 4);	/* a SIB byte follows, and four bytes of displacement */
+	put1(c, (uint8_t)(scale << 6 | (has_index ? index & 7 : 4) << 3 | (has_base ? base & 7 : 5)));
+	put(c, &(int32_t){ (int32_t)op->disp }, 4);
+}
+
+/* Registers in the order of pushing; the stack pointer is not among them. */
+static const uint8_t saved[] = {
+	UDF_RAX, UDF_RCX, UDF_RDX, UDF_RBX, UDF_RBP, UDF_RSI, UDF_RDI, UDF_R8, UDF_R9, UDF_R10, UDF_R11, UDF_R12, UDF_R13, UDF_R14, UDF_R15,
+};
+#define NR_SAVED sizeof(saved)
+
+static void put_restore(struct code *c)
+{
+	for (unsigned int i = NR_SAVED; i--;)
+		put_pop(c, saved[i]);
+	put1(c, 0x9d);				/* popf */
+}
+
+/* %rax into the saved copy of OP's destination: as many bytes as the instruction changes. */
+static void put_result(struct code *c, const struct udf_insn_op *op)
+{
+	unsigned int i = 0;
+
+	while (saved[i] != op->reg)
+		i++;
+	if (op->dsize == 2)
+		put1(c, 0x66);
+	if (op->dsize >= 4)
+		put1(c, 0x48);
+	put1(c, op->dsize == 1 ? 0x88 : 0x89);	/* mov %rax, slot(%rsp) */
+	put(c, &(uint8_t[]){ 0x84, 0x24 }, 2);
+	put(c, &(int32_t){ (int32_t)(8 * (NR_SAVED - 1 - i)) }, 4);
+}
+
+static void put_value(struct code *c, const struct udf_insn_op *op)
+{
+	if (op->kind != UDF_OP_STORE)
+		return;
+	if (op->reg != UDF_OP_NO_REG) {
+		put_pop(c, UDF_RSI);
+		return;
+	}
+	put(c, &(uint8_t[]){ 0x48, 0xc7, 0xc6 }, 3);	/* mov $imm32, %rsi: sign-extended as in the instruction */
+	put(c, &(uint32_t){ (uint32_t)op->imm }, 4);
+}
+
+static uint32_t how_of(const struct udf_insn_op *op)
+{
+	return op->size | (uint32_t)op->dsize << 4 | (op->kind == UDF_OP_STORE ? HOST_MMIO_WRITE : 0) | (op->sign ? HOST_MMIO_SIGN : 0);
+}
+
+/* The detour of the instruction OP at IP, for address ADDR. Returns its length. */
+static unsigned int put_detour(uint8_t *mem, uint64_t addr, const struct udf_insn_op *op, uint64_t ip)
+{
+	struct code c = { .at = mem, .addr = addr };
+	unsigned int i, skip;
+
+	put1(&c, 0x9c);				/* pushf */
+	for (i = 0; i < NR_SAVED; i++)
+		put_push(&c, saved[i]);
+	if (op->kind == UDF_OP_STORE && op->reg != UDF_OP_NO_REG)
+		put_push(&c, op->reg);
+	put_address(&c, op);
+	put_value(&c, op);
+	put4(&c, 0xba, how_of(op));		/* mov $how, %edx */
+	put4(&c, 0xb9, (uint32_t)ip);		/* mov $ip, %ecx */
+	put_branch(&c, 0xe8, udf_bridge_mmio_access());
+	put(&c, &(uint8_t[]){ 0x48, 0x85, 0xd2, 0x74, 0 }, 5);	/* test %rdx, %rdx; jz: it performs itself */
+	skip = c.len;
+	if (op->kind == UDF_OP_LOAD)
+		put_result(&c, op);
+	put_restore(&c);
+	put_branch(&c, 0xe9, ip + op->len);
+	c.at[skip - 1] = (uint8_t)(c.len - skip);
+	put_restore(&c);
+	put(&c, (const void *)ip, op->len);
+	put_branch(&c, 0xe9, ip + op->len);
+	return c.len;
+}
+
+/* Whether a detour can perform OP, whose place must not matter. */
+static bool suits(const struct udf_insn_op *op)
+{
+	bool reg = op->reg != UDF_OP_NO_REG;
+
+	if ((op->kind != UDF_OP_STORE && op->kind != UDF_OP_LOAD) || op->addr32 || op->len < JMP8)
+		return false;
+	if (op->base == UDF_OP_RIP || op->base == UDF_RSP || op->disp != (int32_t)op->disp)
+		return false;
+	if (op->kind == UDF_OP_LOAD && !reg)
+		return false;
+	return !reg || (op->reg < 16 && op->reg != UDF_RSP);
+}
+
+static int map_detours(void)
+{
+	if (mapped)
+		return 0;
+	if (mmap((void *)UDF_DETOUR_BASE, SITES * SLOT, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+	    MAP_FAILED)
+		return -errno;
+	mapped = true;
+	return 0;
+}
+
+/* Lead S around its trap: everything but the writing of its module's code. With the lock held. */
+static bool prepare(struct site *s, const struct gaps *g)
+{
+	uint64_t ip = atomic_load(&s->ip), to = UDF_DETOUR_BASE + (uint64_t)(s - sites) * SLOT;
+	struct host_detour d = { .site = ip };
+	struct udf_insn_op op;
+	uint8_t mem[SLOT];
+	unsigned int len;
+
+	if (udf_insn_decode((const uint8_t *)ip, 15, &op) || !suits(&op) || map_detours())
+		return false;
+	if (op.len >= JMP32) {
+		d.len = JMP32;
+		put_jump32(d.code, ip, to);
+	} else if (find_way(&d, g, 0, ip, to, HOST_DETOUR_HOPS)) {
+		d.len = JMP8;
+		put_jump8(d.code, ip, d.hop[d.nr_hops - 1].addr);
+	} else {
+		return false;
+	}
+	len = put_detour(mem, to, &op, ip);
+	if (host_text_write(to, mem, len))
+		return false;
+	s->detour = d;
+	return true;
+}
+
+static struct site *next_site(void)
+{
+	for (unsigned int i = 0; i < SITES; i++)
+		if (atomic_load(&sites[i].ip) && atomic_load(&sites[i].state) == SITE_NOTED && atomic_load(&sites[i].hits) >= WORTH_IT)
+			return &sites[i];
+	return NULL;
+}
+
+int host_detour_next(struct host_detour *d)
+{
+	const int64_t far = (int64_t)HOST_DETOUR_HOPS * REACH;
+	struct site *s;
+	int found = 0;
+
+	while (!found && (s = next_site())) {
+		uint64_t ip = atomic_load(&s->ip);
+		struct gaps gaps = { .nr = 0 };
+		bool kept = udf_host_gaps(ip, ip - (uint64_t)far, ip + (uint64_t)far, take_gap, &gaps);
+
+		pthread_mutex_lock(&udf_detour_lock);
+		found = kept && atomic_load(&s->ip) == ip && prepare(s, &gaps);
+		/* code of an init function runs once */
+		atomic_store(&s->state, found ? SITE_DONE : SITE_REFUSED);
+		*d = s->detour;
+		pthread_mutex_unlock(&udf_detour_lock);
+	}
+	return found;
+}
+
+void host_detour_done(const struct host_detour *d, int written)
+{
+	struct site *s = site_find(d->site, false);
+
+	if (!s || written) {
+		atomic_fetch_add(&udf_host.detours, !!s);
+		return;
+	}
+	pthread_mutex_lock(&udf_detour_lock);
+	s->detour.nr_hops = 0;
+	atomic_store(&s->state, SITE_REFUSED);
+	pthread_mutex_unlock(&udf_detour_lock);
+}
+
+static void forget(struct site *s)
+{
+	s->detour.nr_hops = 0;
+	atomic_store(&s->hits, 0);
+	atomic_store(&s->state, SITE_NOTED);
+	atomic_store(&s->ip, 0);
+}
+
+void udf_detours_drop(uint64_t addr, uint64_t len)
+{
+	pthread_mutex_lock(&udf_detour_lock);
+	for (unsigned int i = 0; i < SITES; i++)
+		if (atomic_load(&sites[i].ip) - addr < len)
+			forget(&sites[i]);
+	pthread_mutex_unlock(&udf_detour_lock);
+}
+
+void udf_detours_reset(void)
+{
+	udf_detours_drop(UDF_MODULE_BASE, UDF_MODULE_END - UDF_MODULE_BASE);
+	if (mapped)
+		munmap((void *)UDF_DETOUR_BASE, SITES * SLOT);
+	mapped = false;
+}
