@@ -21,6 +21,7 @@ enum { KAPI_DISK_GONE };
 
 /* Of the image, without a header that a module may include. */
 extern struct kobj_type device_ktype;
+ssize_t elv_iosched_store(struct request_queue *q, const char *name, size_t count);
 struct kernfs_node *kernfs_get_active(struct kernfs_node *kn);
 void kernfs_put_active(struct kernfs_node *kn);
 
@@ -162,12 +163,28 @@ static int open_bdev(struct kapi_disk *d)
 	return PTR_ERR_OR_ZERO(d->bdev);
 }
 
+/*
+ * Requests come in the order that somebody else has chosen, an application or the block layer of the machine's kernel: where the order does
+ * not matter to the disk, sorting them once more only takes time. The kernel gives each disk with one hardware queue a scheduler.
+ */
+static void drop_scheduler(struct kapi_disk *d)
+{
+	struct request_queue *q = bdev_get_queue(d->bdev);
+
+	if (!bdev_nonrot(d->bdev))
+		return;
+	mutex_lock(&q->sysfs_lock);
+	elv_iosched_store(q, "none", 4);
+	mutex_unlock(&q->sysfs_lock);
+}
+
 static int open_first(struct kapi_disk *d)
 {
 	int err = open_bdev(d);
 
 	if (err)
 		return err;
+	drop_scheduler(d);
 	init_completion(&d->unused);
 	err = percpu_ref_init(&d->users, users_released, 0, GFP_KERNEL);
 	if (err) {

@@ -23,7 +23,8 @@
 #include "kapi_front.h"
 
 #define BATCH 32	/* entries of one ring before the next ring has its turn */
-#define POLLS 20000	/* fruitless looks at a device, of some 100 ns each, before the thread sleeps between two of them */
+#define BURST 16	/* looks at the devices, of some 100 ns each, before anything else has its turn */
+#define POLLS 1250	/* fruitless bursts before the thread sleeps between two of them */
 
 struct kapi_queue {
 	/* The thread's. */
@@ -201,18 +202,30 @@ static void queue_poll(struct kapi_queue *q)
 		list_rotate_left(&q->polled);
 }
 
-/* Returns how many requests are being polled for. */
-static unsigned int poll_all(struct front_cpu *c)
+/* Look once at each queue. Returns whether a ring has something new. */
+static bool poll_once(struct front_cpu *c)
 {
+	bool more = false;
 	unsigned int i;
 
-	for (i = 0; i < c->nr && c->nr_polled; i++) {
+	for (i = 0; i < c->nr; i++) {
 		struct kapi_queue *q = READ_ONCE(c->queues[i]);
 
 		if (q && q->nr_polled)
 			queue_poll(q);
+		more |= q && udf_ring_peek(&q->ring);
 	}
-	return c->nr_polled;
+	cpu_relax();	/* the device's model may be on the other thread of the core */
+	return more;
+}
+
+/* Look for completions of what is polled for until there is one, or something else to do. */
+static void poll_all(struct front_cpu *c)
+{
+	unsigned int before = c->nr_polled, burst;
+
+	for (burst = 0; burst < BURST && before && c->nr_polled == before && !poll_once(c) && !need_resched(); burst++)
+		;
 }
 
 /* One turn through the rings of this vCPU. Returns whether anything was done. */
@@ -239,25 +252,36 @@ static bool run_all(struct front_cpu *c)
 	return busy;
 }
 
-/* Before sleeping: ask every producer for a wake-up. Returns whether one of them has something already. */
-static bool wait_all(struct front_cpu *c)
+/*
+ * Before sleeping: ask every producer for a wake-up. Returns whether one of them has something already. IN_FLIGHT: whether requests of this
+ * vCPU's rings are.
+ */
+static bool wait_all(struct front_cpu *c, bool *in_flight)
 {
 	bool busy = false;
 	unsigned int i;
 
+	*in_flight = false;
+
 	for (i = 0; i < c->nr; i++) {
 		struct kapi_queue *q = READ_ONCE(c->queues[i]);
 
-		if (q && (READ_ONCE(q->closing) || (!q->broken && udf_ring_wait_sq(&q->ring))))
+		if (!q)
+			continue;
+		if (READ_ONCE(q->closing) || (!q->broken && udf_ring_wait_sq(&q->ring)))
 			busy = true;
+		if (atomic_read(&q->in_flight) > 1)
+			*in_flight = true;
 	}
 	return busy;
 }
 
 static void sleep(struct front_cpu *c, long timeout)
 {
+	bool in_flight;
+
 	set_current_state(TASK_IDLE);
-	if (!wait_all(c))
+	if (!wait_all(c, &in_flight))
 		schedule_timeout(timeout);
 	__set_current_state(TASK_RUNNING);
 }
@@ -268,20 +292,20 @@ static int front_thread(void *data)
 	unsigned int last = 0, polls = 0;
 
 	for (;;) {
-		bool busy = run_all(c);
-		unsigned int polled = poll_all(c);
-		bool idle = !wait_all(c) && !busy;
+		bool busy = run_all(c), in_flight, idle = !wait_all(c, &in_flight) && !busy;
+		unsigned int polled = c->nr_polled;
 
 		polls = idle && polled == last ? polls + 1 : 0;
 		last = polled;
 		/* others want this vCPU: they get it before the application does */
 		if (idle && !single_task_running())
 			polled ? yield() : sleep(c, MAX_SCHEDULE_TIMEOUT);
-		else if (host_front_turn(idle && !polled))
+		else if (host_front_turn((idle && !polled ? HOST_TURN_WAIT : 0) | (in_flight ? 0 : HOST_TURN_SEND)))
 			polls = 0;
 		else if (idle && (!polled || polls > POLLS))
 			sleep(c, polled ? 1 : MAX_SCHEDULE_TIMEOUT);
 		cond_resched();
+		poll_all(c);
 	}
 	return 0;
 }

@@ -200,12 +200,14 @@ static bool ready(void *arg)
  */
 static bool drive(struct udf_queue *q)
 {
-	uint64_t end = udf_now() + DRIVE_NS;
+	uint64_t end = 0;
 	int err;
 
-	do
+	do {
 		err = udf_driver_drive(q->udf->driver, q->cpu, ready, q, DRIVE_NS);
-	while (err == -EBUSY && !ready(q) && udf_now() < end);
+		if (err == -EBUSY && !end)
+			end = udf_now() + DRIVE_NS;
+	} while (err == -EBUSY && !ready(q) && udf_now() < end);
 	if (ready(q))
 		return true;
 	udf_driver_release(q->udf->driver, q->cpu);

@@ -161,7 +161,7 @@ static int add_machine(struct qemu_args *args, uint64_t ram_size)
 	static const char *const fixed[] = {
 		"-nodefaults", "-no-user-config", "-display", "none",
 		"-M", "q35,memory-backend=udfram,accel=tcg,usb=off,vmport=off,sata=off,smbus=off,hpet=on,pit=off,i8042=off,smm=off,acpi=off",
-		"-chardev", "socket,id=udfqtest,fd=3", "-object", "qtest,id=udfqtest0,chardev=udfqtest,log=/dev/null",
+		"-chardev", "socket,id=udfqtest,fd=3", "-object", "qtest,id=udfqtest0,chardev=udfqtest,log=none",
 		"-chardev", "socket,id=udfqmp,fd=4", "-mon", "chardev=udfqmp,mode=control",
 		"-chardev", "socket,id=udfivshmem,fd=5", "-bios", "/proc/self/fd/7",
 	};

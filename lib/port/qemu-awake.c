@@ -14,6 +14,7 @@
 #define HPET 0xfed00000ull		/* of a q35 machine; registers and bits as in the IA-PC HPET specification, 1.0a */
 #define HPET_CONFIG (HPET + 0x10)
 #define HPET_ENABLE 1u
+#define HPET_COUNTER (HPET + 0xf0)
 #define HPET_TIMER_CONFIG (HPET + 0x100)
 #define HPET_TIMER_COMPARATOR (HPET + 0x108)
 #define HPET_TIMER_ROUTE (HPET + 0x110)
@@ -22,7 +23,7 @@
 #define TIMER_SET_VALUE 0x40u
 #define TIMER_BY_MESSAGE 0x4000u
 
-#define PERIOD 50u			/* ticks of 10 ns: less than the main loop takes for a turn */
+#define PERIOD 20u			/* ticks of 10 ns: less than the main loop takes for a turn */
 #define WORD 0x3000ull			/* in RAM, below what is handed out as the arena */
 
 /* With a single processor QEMU would only take it from the thread that polls. */
@@ -37,8 +38,11 @@ static void start(struct udf_qtest *t)
 {
 	if (!worth_it())
 		return;
-	/* a lost port is reported by the thread that finds QEMU dead */
-	(void)(udf_qtest_write(t, HPET_TIMER_ROUTE, 8, WORD << 32) ||
+	/*
+	 * From 0 on: QEMU makes up for each period that the counter is ahead, one by one. A lost port is reported by the thread that finds QEMU
+	 * dead.
+	 */
+	(void)(udf_qtest_write(t, HPET_COUNTER, 8, 0) || udf_qtest_write(t, HPET_TIMER_ROUTE, 8, WORD << 32) ||
 	       udf_qtest_write(t, HPET_TIMER_CONFIG, 8, TIMER_BY_MESSAGE | TIMER_SET_VALUE | TIMER_PERIODIC | TIMER_ENABLE) ||
 	       udf_qtest_write(t, HPET_TIMER_COMPARATOR, 8, PERIOD) || udf_qtest_write(t, HPET_CONFIG, 8, HPET_ENABLE));
 }

@@ -93,10 +93,13 @@ void host_front_notify(unsigned long cookie);
 /*
  * The calling kernel thread has done for the application what there is to do now. If a thread of the application drives the calling vCPU,
  * and has completions to see or has waited for long, it goes to see them: the kernel thread stays suspended here until the vCPU is run
- * again. Otherwise posted writes are sent, and with WAIT the vCPU looks out for interrupts for as long as its driver has patience.
+ * again. Otherwise posted writes are sent, and with HOST_TURN_WAIT the vCPU looks out for interrupts for as long as its driver has
+ * patience. HOST_TURN_SEND: posted writes are sent in any case, since the device has nothing else to do.
  * Returns 1 when the application drives the vCPU now: call again soon; 0 when it does not: the thread may sleep. Called with
  * interrupts on and no lock held; a ring that is to be served meanwhile must have asked for a wake-up.
  */
-int host_front_turn(int wait);
+#define HOST_TURN_WAIT 1
+#define HOST_TURN_SEND 2
+int host_front_turn(int how);
 
 #endif

@@ -12,10 +12,10 @@
 #include <errno.h>
 #include <immintrin.h>
 
-#define TURNS_PER_LOOK 64	/* turns between two looks at the clock */
+#define TURNS_PER_LOOK 8	/* turns between two looks at the clock */
 
 /* Take an idle vCPU, or one that this thread holds already. Returns 0, or -EBUSY while it is running. */
-int udf_vcpu_hold(unsigned int cpu)
+static int udf_vcpu_hold(unsigned int cpu, uint64_t now)
 {
 	struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
 	int sleeping = UDF_VCPU_SLEEPING, spinning = UDF_VCPU_SPINNING;
@@ -26,7 +26,7 @@ int udf_vcpu_hold(unsigned int cpu)
 	if (!atomic_compare_exchange_strong(&vcpu->state, &spinning, UDF_VCPU_HELD) &&
 	    !atomic_compare_exchange_strong(&vcpu->state, &sleeping, UDF_VCPU_HELD))
 		return atomic_load(&vcpu->state) == UDF_VCPU_HELD ? 0 : -EBUSY;
-	first = !atomic_exchange(&vcpu->held_at, udf_host_now());
+	first = !atomic_exchange(&vcpu->held_at, now);
 	if (first)
 		udf_vcpu_wake(vcpu);	/* from now on it looks after us */
 	return 0;
@@ -139,12 +139,14 @@ static bool udf_driven_look(struct udf_vcpu *vcpu)
 	return udf_host.dead || atomic_load(&vcpu->stop) || udf_host_now() - vcpu->until_start > vcpu->until_ns;
 }
 
-int udf_vcpu_turn(struct udf_vcpu *vcpu, int wait)
+int udf_vcpu_turn(struct udf_vcpu *vcpu, int how)
 {
 	if (!udf_thread_self()->driving)
 		return 0;
 	vcpu->turned = true;
-	if (wait ? udf_driven_wait(vcpu) : udf_driven_look(vcpu))
+	if (how & HOST_TURN_SEND)
+		udf_vcpu_post_flush();
+	if (how & HOST_TURN_WAIT ? udf_driven_wait(vcpu) : udf_driven_look(vcpu))
 		return 1;
 	vcpu->turned = false;
 	return 2;
@@ -169,7 +171,8 @@ int udf_vcpu_drive(unsigned int cpu, bool (*until)(void *arg), void *arg, uint64
 {
 	struct udf_vcpu *vcpu = &udf_host.vcpu[cpu];
 	struct udf_thread *t = udf_thread_self();
-	int held = UDF_VCPU_HELD, ret = udf_vcpu_hold(cpu);
+	uint64_t now = udf_host_now();
+	int held = UDF_VCPU_HELD, ret = udf_vcpu_hold(cpu, now);
 
 	if (ret)
 		return ret;
@@ -185,7 +188,7 @@ int udf_vcpu_drive(unsigned int cpu, bool (*until)(void *arg), void *arg, uint64
 	vcpu->until = until;
 	vcpu->until_arg = arg;
 	vcpu->until_ns = spin_ns;
-	vcpu->until_start = udf_host_now();
+	vcpu->until_start = now;
 	atomic_store(&vcpu->tid, t->tid);
 	if (udf_driven_enter(vcpu)) {
 		t->vcpu = vcpu;

@@ -105,7 +105,7 @@ FUNCTION \name
 
 /* void host_cpu_idle(void) */
 CROSSING host_cpu_idle, udf_vcpu_idle
-/* int host_front_turn(int wait) */
+/* int host_front_turn(int how) */
 CROSSING host_front_turn, udf_vcpu_turn
 
 /* Go on with vCPU %rdi's kernel code; %eax: whether this thread drives it. */

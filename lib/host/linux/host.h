@@ -145,7 +145,7 @@ void udf_vcpu_drive_leave(struct udf_vcpu *vcpu) __attribute__((noreturn));
 /* For host_cpu_idle() in enter.S: 0: kernel code goes on, on this thread; 1: this thread leaves it. */
 int udf_vcpu_idle(struct udf_vcpu *vcpu);
 /* For host_front_turn(): likewise, and 2: kernel code goes on on this thread, which is the application's. */
-int udf_vcpu_turn(struct udf_vcpu *vcpu, int wait);
+int udf_vcpu_turn(struct udf_vcpu *vcpu, int how);
 /* This thread leaves the vCPU's kernel code, whatever it is doing. */
 void udf_vcpu_quit(struct udf_vcpu *vcpu) __attribute__((noreturn));
 
@@ -156,7 +156,6 @@ int udf_thread_set_up(struct udf_thread *t);
 void udf_gs_write(unsigned long base);
 
 /* drive.c */
-int udf_vcpu_hold(unsigned int cpu);
 void udf_vcpu_release(unsigned int cpu);
 int udf_vcpu_drive(unsigned int cpu, bool (*until)(void *arg), void *arg, uint64_t spin_ns);
 int udf_vcpu_idle_driven(struct udf_vcpu *vcpu);
