@@ -177,10 +177,9 @@ static bool udf_vcpu_take(struct udf_vcpu *vcpu, int from)
 	return true;
 }
 
-/* Spin for as long as it has paid lately. Returns whether something came. */
-static bool udf_vcpu_spin(struct udf_vcpu *vcpu)
+/* Spin, since START, for as long as it has paid lately. Returns whether something came. */
+static bool udf_vcpu_spin(struct udf_vcpu *vcpu, uint64_t start)
 {
-	uint64_t start = udf_host_now();
 	unsigned int i;
 
 	do {
@@ -273,14 +272,21 @@ void udf_vcpu_quit(struct udf_vcpu *vcpu)
 
 int udf_vcpu_idle(struct udf_vcpu *vcpu)
 {
+	uint64_t start;
+
 	/* what a null per-CPU pointer points to: its owner was not initialised */
 	if (vcpu != udf_vcpu_self())
 		host_die("kernel code has written to the head of its per-CPU area");
 	if (udf_thread_self()->driving)
 		return udf_vcpu_idle_driven(vcpu);
+	start = udf_host_now();
 	atomic_store(&vcpu->state, UDF_VCPU_SPINNING);
-	if (!udf_vcpu_spin(vcpu) || !udf_vcpu_take(vcpu, UDF_VCPU_SPINNING))
+	if (!udf_vcpu_spin(vcpu, start) || !udf_vcpu_take(vcpu, UDF_VCPU_SPINNING)) {
 		udf_vcpu_sleep(vcpu);
+		/* it would have paid to spin on */
+		if (udf_host_now() - start < SPIN_MAX_NS)
+			vcpu->spin_ns = SPIN_MAX_NS;
+	}
 	if (udf_host.dead || (atomic_load(&vcpu->stop) && udf_vcpu_park(vcpu)))
 		udf_vcpu_leave(vcpu);
 	vcpu->turned = false;
