@@ -51,7 +51,7 @@ bool udf_bar_mappable(struct udf_port *port, unsigned int bar)
 	       pci_resource_len(port->pdev, bar) >= PAGE_SIZE;
 }
 
-static void access_ports(void __iomem *at, struct udf_port_access *a)
+static void access_ports(void __iomem *at, struct udf_port_bar_access *a)
 {
 	bool write = a->flags & UDF_PORT_WRITE;
 
@@ -67,7 +67,7 @@ static void access_ports(void __iomem *at, struct udf_port_access *a)
 
 int udf_bar_access_ioctl(struct udf_port *port, void *arg)
 {
-	struct udf_port_access *a = arg;
+	struct udf_port_bar_access *a = arg;
 	unsigned int bar = a->bar;
 	resource_size_t len;
 

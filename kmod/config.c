@@ -165,7 +165,7 @@ static int config_write(struct udf_port *port, unsigned int offset, unsigned int
 
 int udf_config_ioctl(struct udf_port *port, void *arg)
 {
-	struct udf_port_config *c = arg;
+	struct udf_port_config_access *c = arg;
 
 	if ((c->size != 1 && c->size != 2 && c->size != 4) || c->offset & (c->size - 1) || c->offset >= UDF_CONFIG_SIZE)
 		return -EINVAL;

@@ -212,8 +212,8 @@ static const struct udf_op {
 	int (*run)(struct udf_port *port, void *arg);
 } ops[] = {
 	{ UDF_PORT_INFO, 0, offsetof(struct udf_port_info, reserved), false, info_ioctl },
-	{ UDF_PORT_CONFIG, UDF_PORT_WRITE, offsetof(struct udf_port_config, reserved), false, udf_config_ioctl },
-	{ UDF_PORT_ACCESS, UDF_PORT_WRITE, sizeof(struct udf_port_access), false, udf_bar_access_ioctl },
+	{ UDF_PORT_CONFIG, UDF_PORT_WRITE, offsetof(struct udf_port_config_access, reserved), false, udf_config_ioctl },
+	{ UDF_PORT_ACCESS, UDF_PORT_WRITE, sizeof(struct udf_port_bar_access), false, udf_bar_access_ioctl },
 	{ UDF_PORT_DMA_MASK, 0, sizeof(struct udf_port_dma_mask), false, udf_dma_mask_ioctl },
 	{ UDF_PORT_DMA_ALLOC, 0, sizeof(struct udf_port_dma_alloc), false, udf_dma_alloc_ioctl },
 	{ UDF_PORT_IRQ_ENABLE, 0, offsetof(struct udf_port_irq_enable, reserved), false, udf_irq_enable_ioctl },

@@ -124,10 +124,10 @@ struct udf_port_info {
 	__u64 reserved[8];
 };
 
-#define UDF_PORT_WRITE		1u	/* flag of struct udf_port_config, struct udf_port_access: write instead of read */
+#define UDF_PORT_WRITE		1u	/* flag of struct udf_port_config_access, struct udf_port_bar_access: write instead of read */
 
 /**
- * struct udf_port_config - UDF_PORT_CONFIG: read or write configuration space
+ * struct udf_port_config_access - UDF_PORT_CONFIG: read or write configuration space
  * @flags: UDF_PORT_WRITE
  * @offset: below 4096, a multiple of @size
  * @size: 1, 2 or 4
@@ -137,7 +137,7 @@ struct udf_port_info {
  * the module's are BARs, the expansion ROM, in the command register all but bus mastering and memory-write-invalidate, and all
  * capabilities but the status bits of PCI Express, reads of VPD, and those that are vendor-specific. doc/kmod.md has the list.
  */
-struct udf_port_config {
+struct udf_port_config_access {
 	__u32 flags;
 	__u16 offset;
 	__u16 size;
@@ -146,7 +146,7 @@ struct udf_port_config {
 };
 
 /**
- * struct udf_port_access - UDF_PORT_ACCESS: read or write registers, where they cannot be mapped
+ * struct udf_port_bar_access - UDF_PORT_ACCESS: read or write registers, where they cannot be mapped
  * @flags: UDF_PORT_WRITE
  * @bar: which BAR
  * @size: 1, 2, 4, and 8 in memory
@@ -155,7 +155,7 @@ struct udf_port_config {
  *
  * -EPERM: a write to the MSI-X table or its pending bits. -ERANGE: not within the BAR.
  */
-struct udf_port_access {
+struct udf_port_bar_access {
 	__u32 flags;
 	__u16 bar;
 	__u16 size;
@@ -271,8 +271,8 @@ struct udf_port_reset {
 
 #define UDF_PORT_IOC		0xdf
 #define UDF_PORT_INFO		_IOWR(UDF_PORT_IOC, 0, struct udf_port_info)
-#define UDF_PORT_CONFIG		_IOWR(UDF_PORT_IOC, 1, struct udf_port_config)
-#define UDF_PORT_ACCESS		_IOWR(UDF_PORT_IOC, 2, struct udf_port_access)
+#define UDF_PORT_CONFIG		_IOWR(UDF_PORT_IOC, 1, struct udf_port_config_access)
+#define UDF_PORT_ACCESS		_IOWR(UDF_PORT_IOC, 2, struct udf_port_bar_access)
 #define UDF_PORT_DMA_MASK	_IOW(UDF_PORT_IOC, 3, struct udf_port_dma_mask)
 #define UDF_PORT_DMA_ALLOC	_IOWR(UDF_PORT_IOC, 4, struct udf_port_dma_alloc)
 #define UDF_PORT_IRQ_ENABLE	_IOW(UDF_PORT_IOC, 5, struct udf_port_irq_enable)

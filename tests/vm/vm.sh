@@ -13,7 +13,7 @@
 #
 # The first argument is the variant: plain, or iommu (translating, with interrupt remapping).
 
-vm_args=() vm_ports=0 vm_allowed='' vm_memory=1024
+vm_args=() vm_ports=0 vm_allowed='' vm_memory=1024 vm_cpu=max
 
 # What a kernel log must not have.
 vm_bad='BUG:|WARNING:|Oops|kernel BUG at|general protection|unable to handle|detected stall|blocked for more than|soft lockup|Call Trace|refcount_t|DMAR:.*[Ff]ault|list_(add|del) corruption|Bad page|bad: scheduling|possible .*(deadlock|recursion)|nobody cared'
@@ -37,6 +37,13 @@ vm_nvme() {
 	truncate -s "$2" "$UDF_WORK/$1.img"
 	vm_backend -blockdev "driver=file,node-name=$1-file,filename=$1.img,cache.direct=off" -blockdev "driver=raw,node-name=$1-disk,file=$1-file"
 	vm_device "nvme,id=$1,serial=$1,drive=$1-disk${3:+,$3}"
+}
+
+# vm_drivers: driver processes will run. Kernel code synchronises a processor by iret, which QEMU 7.2 lets fault for a process if SMAP is on.
+vm_drivers() {
+	vm_cpu=max,smap=off
+	# once, instead of in each machine's memory
+	[ -n "${UDF_VM-}" ] || "$UDF_BUILD/udf" image prepare >/dev/null
 }
 
 # vm_allow REGEX: complaints that the case provokes
@@ -88,7 +95,7 @@ vm_boot() {			# ARGUMENT...
 	[ "${1-}" != iommu ] || append+=" intel_iommu=on"
 	cd "$UDF_WORK" || exit 1
 	# Devices of the machine itself come first: the numbers of the others are then the same in all variants.
-	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -M q35 -accel tcg,thread=multi -cpu max \
+	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -M q35 -accel tcg,thread=multi -cpu "$vm_cpu" \
 		-m "$vm_memory" -smp 2 -kernel "$build/vm/vmlinux.elf" -initrd "$build/vm/initrd" -append "$append" \
 		$([ "${1-}" != iommu ] || echo -device intel-iommu,intremap=on) \
 		-chardev file,id=console,path=console.log -serial chardev:console \
