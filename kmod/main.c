@@ -226,6 +226,9 @@ static int run_op(struct udf_port *port, const struct udf_op *op, void *arg)
 {
 	int ret = -EINTR;
 
+	/* whoever removes the device has its lock, and gives the process time to learn of it */
+	if (!READ_ONCE(port->live))
+		return -ENODEV;
 	if (op->device)
 		device_lock(&port->pdev->dev);
 	if (!mutex_lock_killable(&port->lock)) {

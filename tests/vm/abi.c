@@ -442,7 +442,9 @@ static void bad_dma(void)
 	REFUSED(dma_alloc(4096, &a), EINVAL);
 	REFUSED(dma_alloc(info.dma_limit + UDF_PORT_DMA_GRAIN, &a), ENOMEM);
 	REFUSED(dma_alloc(-UDF_PORT_DMA_GRAIN, &a), ENOMEM);
-	REFUSED(dma_alloc(info.dma_limit, &a), ENOMEM);		/* more than the machine has */
+	/* more than the machine has */
+	if (info.dma_limit > (uint64_t)sysconf(_SC_PHYS_PAGES) * 4096)
+		REFUSED(dma_alloc(info.dma_limit, &a), ENOMEM);
 }
 
 static void bad_irqs(void)
