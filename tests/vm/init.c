@@ -98,6 +98,7 @@ static void make_root(void)
 	attach("tmpfs", "run", "tmpfs", 0, NULL);
 	attach("tmpfs", "dev/shm", "tmpfs", 0, NULL);
 	attach("devpts", "dev/pts", "devpts", 0, NULL);
+	check(symlink("/proc/self/fd", "dev/fd"), "dev/fd");
 	attach("share", "run/share", "9p", 0, NINEP ",cache=none");
 	check(mount(".", "/", NULL, MS_MOVE, NULL), "root");
 	check(chroot("."), "chroot");

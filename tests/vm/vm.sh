@@ -13,7 +13,7 @@
 #
 # The first argument is the variant: plain, or iommu (translating, with interrupt remapping).
 
-vm_args=() vm_ports=0 vm_allowed='' vm_memory=1024 vm_cpu=max
+vm_args=() vm_ports=0 vm_allowed='' vm_memory=1024 vm_cpu=max vm_append=''
 
 # What a kernel log must not have.
 vm_bad='BUG:|WARNING:|Oops|kernel BUG at|general protection|unable to handle|detected stall|blocked for more than|soft lockup|Call Trace|refcount_t|DMAR:.*[Ff]ault|list_(add|del) corruption|Bad page|bad: scheduling|possible .*(deadlock|recursion)|nobody cared'
@@ -44,6 +44,11 @@ vm_drivers() {
 	vm_cpu=max,smap=off
 	# once, instead of in each machine's memory
 	[ -n "${UDF_VM-}" ] || "$UDF_BUILD/udf" image prepare >/dev/null
+}
+
+# vm_kernel OPTION...: for the guest kernel's command line
+vm_kernel() {
+	vm_append+=" $*"
 }
 
 # vm_allow REGEX: complaints that the case provokes
@@ -91,7 +96,7 @@ vm_boot() {			# ARGUMENT...
 		echo
 	} >"$share/start"
 	append="console=ttyS0 quiet panic=-1 oops=panic tsc=reliable no_timer_check mitigations=off nokaslr cryptomgr.notests=1"
-	append+=" random.trust_cpu=on log_buf_len=4M"
+	append+=" random.trust_cpu=on log_buf_len=4M$vm_append"
 	[ "${1-}" != iommu ] || append+=" intel_iommu=on"
 	cd "$UDF_WORK" || exit 1
 	# Devices of the machine itself come first: the numbers of the others are then the same in all variants.
