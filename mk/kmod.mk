@@ -28,3 +28,15 @@ kmod-check: $(KMOD)
 	$(Q)rm -f $(KMOD_DIR)-sparse/*.o
 	$(Q)+! { $(call kbuild_kmod,$(KMOD_DIR)-sparse,C=2 CHECK=sparse); } | grep 'kmod/.*\(warning\|error\)'
 endif
+
+# As it goes to /usr/src: the ABI's header is with it.
+DKMS := $(B)/dkms/udf-port-$(VERSION)
+
+## dkms: make a source tree of udf_port.ko for DKMS, below build/dkms
+.PHONY: dkms
+dkms:
+	$(Q)grep -q 'PACKAGE_VERSION="$(VERSION)"' kmod/dkms.conf && grep -q 'MODULE_VERSION("$(VERSION)")' kmod/main.c
+	$(Q)rm -rf $(DKMS) && mkdir -p $(DKMS)/include/udf
+	$(Q)cp $(KMOD_SRCS) kmod/Kbuild kmod/dkms.conf $(DKMS)/
+	$(Q)cp include/udf/port-abi.h $(DKMS)/include/udf/
+	@echo $(DKMS)
