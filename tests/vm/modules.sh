@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # serial
-# timeout: 150
+# timeout: 240
 # variants: plain
 #
 # The modules of tests/modules in the stock kernel itself: what they expect of a driver process is what a kernel does. Their headers say
