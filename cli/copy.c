@@ -175,6 +175,18 @@ static void show_progress(struct copy *k, uint64_t at)
 	udf_progress_update(k->progress, NULL, k->has_length || !k->write ? at * 100 / (k->length ? k->length : 1) : UDF_PROGRESS_UNKNOWN);
 }
 
+/* An error of the disk: when its port is lost, with the reason. */
+static int fail_disk(struct copy *k, const char *what, int err)
+{
+	const char *why = udf_lost(k->port.udf);
+
+	if (err == -ENODEV && why) {
+		fprintf(stderr, "udf: %s %s: the port is lost: %s\n", what, k->info.name, why);
+		return CLI_FAILED;
+	}
+	return fail(what, k->info.name, err);
+}
+
 static int read_disk(struct copy *k, char *buf)
 {
 	uint64_t at = 0;
@@ -184,7 +196,7 @@ static int read_disk(struct copy *k, char *buf)
 		int err = udf_pread(NULL, k->disk, buf, n, k->offset + at);
 
 		if (err)
-			return fail("cannot read", k->info.name, err);
+			return fail_disk(k, "cannot read", err);
 		while (written < n) {
 			ssize_t w = write(k->fd, buf + written, n - written);
 
@@ -238,7 +250,7 @@ static int write_disk(struct copy *k, char *buf)
 		}
 		err = n ? udf_pwrite(NULL, k->disk, buf, n, k->offset + at, k->flags) : 0;
 		if (err)
-			return fail("cannot write", k->info.name, err);
+			return fail_disk(k, "cannot write", err);
 		at += n;
 		if ((size_t)n < want)
 			return CLI_OK;
@@ -275,7 +287,7 @@ static int perform(struct copy *k)
 		status = copy_data(k);
 	if (!err && !status && k->write)
 		err = udf_pflush(NULL, k->disk);
-	return err ? fail(k->discard ? "cannot discard on" : "cannot write", k->info.name, err) : status;
+	return err ? fail_disk(k, k->discard ? "cannot discard on" : "cannot write", err) : status;
 }
 
 static int run(struct copy *k)

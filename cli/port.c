@@ -19,7 +19,7 @@
 
 const char cli_port_help[] =
 	"The port:\n"
-	"  --device SPEC        what to drive, as in qemu:MODEL,KEY=VALUE,...\n"
+	"  --device SPEC        what to drive: pci:ADDRESS, or qemu:MODEL,KEY=VALUE,...\n"
 	"  --backend ARGS       for QEMU, repeatable: one further argument; ARGS that begin with '-' are\n"
 	"                       divided at blanks, as in '-blockdev driver=...'\n"
 	"  --drive FILE[,format=FORMAT]\n"

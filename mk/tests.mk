@@ -64,7 +64,7 @@ check-fast: $(UNITS)
 ## check: every test; T=TEXT chooses by name, JOBS=N how many run at once
 .PHONY: check
 check: build
-	$(Q)$(RUN_TESTS) $(call chosen,$(UNITS) $(CASES) $(MODULE_TESTS))
+	$(Q)$(RUN_TESTS) $(call chosen,$(UNITS) $(CASES) $(MODULE_TESTS) $(VM_TESTS))
 
 # Test modules: ordinary kernel modules.
 MODULE_SRCS := $(wildcard tests/modules/*.c)

@@ -42,7 +42,7 @@ void udf_options_free(struct udf_options *o);
 /*
  * Set one option; VALUE is text and is copied. Returns 0, -EINVAL (udf_options_error() says why) or -ENOMEM.
  *
- *	device		the port: "qemu:MODEL,KEY=VALUE,..."; without it no port is opened
+ *	device		the port: "pci:ADDRESS" (udf_port(4)), or "qemu:MODEL,KEY=VALUE,..."; without it no port is opened
  *	backend		for QEMU, repeatable: one further argument; a value that begins with '-' is divided at its blanks
  *	drive		for QEMU, short for a back end: "FILE" or "FILE,format=FORMAT". The first drive is named udf-drive0, and is the
  *			device's if neither that nor another back end says drive=

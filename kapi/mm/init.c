@@ -40,6 +40,10 @@ void kapi_mem_init(void)
 	high_memory = (void *)end;
 
 	memblock_add_node(start, kapi_mem.size, 0, MEMBLOCK_NONE);
+	/* where neighbours are none for the device, a page that nobody gets keeps allocations from reaching across */
+	for (i = 1; i < kapi_mem.nr_ranges; i++)
+		if (kapi_mem.range[i].dev != kapi_mem.range[i - 1].dev + kapi_mem.range[i - 1].len)
+			memblock_reserve(kapi_mem.range[i].phys, PAGE_SIZE);
 	for (i = 0; i < NR_NODE_STATES; i++) {
 		nodes_clear(node_states[i]);
 		node_set(0, node_states[i]);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "port/kernel.h"
 #include "port/qemu.h"
 
 int udf_port_open(const struct udf_port_config *config, const struct udf_port_events *events, void *ctx,
@@ -15,5 +16,7 @@ int udf_port_open(const struct udf_port_config *config, const struct udf_port_ev
 	*port = NULL;
 	if (spec && !strncmp(spec, "qemu:", 5))
 		return udf_qemu_open(config, spec + 5, events, ctx, port, err);
-	return udf_error_set(err, -EINVAL, "%s is no device that UDF can drive: use qemu:MODEL,KEY=VALUE,...", spec ? spec : "(nothing)");
+	if (spec && !strncmp(spec, "pci:", 4))
+		return udf_kernel_open(config, spec + 4, events, ctx, port, err);
+	return udf_error_set(err, -EINVAL, "%s is no device that UDF can drive: use pci:ADDRESS, or qemu:MODEL,KEY=VALUE,...", spec ? spec : "(nothing)");
 }

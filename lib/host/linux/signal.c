@@ -182,8 +182,9 @@ static void udf_on_fault(int sig, siginfo_t *si, void *context)
 		udf_pass_on(sig, si, context);
 		return;
 	}
-	if (sig == SIGSEGV && udf_kernel_text(ip)) {
-		err = udf_mmio_trap(uc, addr, trap == HOST_TRAP_PROTECTION, why, sizeof(why));
+	/* SIGBUS: registers that were mapped until the device went; its transport knows what they read as now */
+	if ((sig == SIGSEGV || sig == SIGBUS) && udf_kernel_text(ip)) {
+		err = udf_mmio_trap(uc, addr, sig == SIGSEGV && trap == HOST_TRAP_PROTECTION, why, sizeof(why));
 		if (!err)
 			return;
 	}

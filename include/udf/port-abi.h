@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The ABI of udf_port.ko: how a process drives a PCI function (a port) that is bound to that module. For both sides of the border.
+ *
+ *	/dev/udf/0000:03:00.0		one character device for each port, one opener at a time
+ *
+ *	ioctl	what only the kernel may do: configuration space, DMA memory, interrupts, reset
+ *	mmap	offset UDF_PORT_MMAP_SHARED	struct udf_port_shared: interrupt counters, read and written without a system call
+ *		offset UDF_PORT_MMAP_DMA + x	DMA memory, as UDF_PORT_DMA_ALLOC placed it
+ *		offset UDF_PORT_MMAP_BAR(n)	registers of BAR n; or'ed with UDF_PORT_MMAP_WC: write-combining
+ *	poll	POLLHUP once the port is lost (removed, suspended, a bus error): every ioctl fails with -ENODEV from then on
+ *	close	bus mastering off, interrupts off, function reset, DMA memory freed; so does the process's death
+ *
+ * Rules that hold for every structure: it begins with FLAGS; flags that are not listed, and bytes named reserved that are not 0, are
+ * refused with -EINVAL; it is written back only if the ioctl succeeds. Sizes and offsets are bytes, numbers are little-endian, the
+ * layout is the same for 32-bit processes. An ioctl that is not listed fails with -ENOTTY. -EINTR: the caller is being killed.
+ */
+#ifndef UDF_PORT_ABI_H
+#define UDF_PORT_ABI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define UDF_PORT_ABI_VERSION	1	/* rises when the meaning of something changes; what is new shows by its ioctl or flag */
+#define UDF_PORT_DIR		"/dev/udf/"
+
+#define UDF_PORT_BAR_COUNT	6	/* BAR 0 ... 5; the expansion ROM is not offered */
+#define UDF_PORT_VECTOR_MAX	2048	/* as many as MSI-X can have */
+#define UDF_PORT_RANGE_MAX	64	/* in one UDF_PORT_DMA_ALLOC */
+
+/* mmap offsets. Mappings must be shared, and are never executable. They fault with SIGBUS once the port is lost. */
+#define UDF_PORT_MMAP_SHARED	0ull
+#define UDF_PORT_MMAP_DMA	(1ull << 44)
+#define UDF_PORT_MMAP_BAR(n)	((16ull + (n)) << 44)
+#define UDF_PORT_MMAP_WC	(1ull << 43)
+
+/**
+ * struct udf_port_shared - interrupts, as far as they need no system call
+ * @count: one counter for each vector. The module adds 1 to it for each interrupt and never reads it: the process may write whatever
+ *	it likes, such as a value that says "seen".
+ * @wake: for each vector, whether the process wants to be woken for its next interrupt. The process sets it to 1 before it sleeps, and
+ *	looks at @count once more; the module sets it to 0 and signals the vector's eventfd.
+ *
+ * All accesses are atomic and sequentially consistent on both sides. The memory outlives the loss of the port.
+ */
+struct udf_port_shared {
+	__u32 count[UDF_PORT_VECTOR_MAX];
+	__u32 wake[UDF_PORT_VECTOR_MAX];
+};
+
+/* struct udf_port_bar: flags */
+#define UDF_PORT_BAR_IO		1u	/* I/O ports, otherwise memory */
+#define UDF_PORT_BAR_64		2u	/* the BAR has 64 bits (and the next number is not a BAR) */
+#define UDF_PORT_BAR_PREFETCH	4u
+#define UDF_PORT_BAR_MMAP	8u	/* its whole pages can be mapped, but for those with MSI-X structures */
+
+/**
+ * struct udf_port_bar - a BAR
+ * @flags: UDF_PORT_BAR_*
+ * @reserved: 0
+ * @size: bytes, 0: there is none of this number
+ * @bus: its address on the device's own bus, for devices that read their own memory; nothing else can be done with it
+ */
+struct udf_port_bar {
+	__u32 flags;
+	__u32 reserved;
+	__u64 size;
+	__u64 bus;
+};
+
+/* struct udf_port_info: properties */
+#define UDF_PORT_ISOLATED	1u	/* an IOMMU confines the device to the port's DMA memory; without, it reaches all of memory */
+#define UDF_PORT_RESETS		2u	/* the function has a reset that is trusted (function level, or of a bus that it has alone) */
+
+/**
+ * struct udf_port_info - UDF_PORT_INFO: describe the port
+ * @flags: 0
+ * @version: UDF_PORT_ABI_VERSION of the module
+ * @properties: UDF_PORT_ISOLATED, UDF_PORT_RESETS
+ * @domain: PCI address
+ * @bus: PCI address
+ * @devfn: PCI address: device << 3 | function
+ * @vendor: PCI id
+ * @device: PCI id
+ * @subvendor: PCI id
+ * @subdevice: PCI id
+ * @class: base class << 16 | sub-class << 8 | programming interface
+ * @revision: revision id
+ * @intx: number of INTx lines: 0 or 1
+ * @msi: most vectors with MSI, 0: it has none
+ * @msix: most vectors with MSI-X, 0: it has none
+ * @msix_bar: BAR of the MSI-X table, and of the pending bits << 8; such pages cannot be mapped
+ * @iommu_group: ports with the same number are not isolated from each other; -1: none
+ * @numa_node: where the device is, -1: unknown
+ * @dma_bits: the DMA mask in force, see UDF_PORT_DMA_MASK
+ * @dma_limit: bytes of DMA memory that the module grants, in all
+ * @dma_size: bytes of DMA memory allocated so far: the next begins at this offset
+ * @bar: the BARs
+ * @reserved: 0
+ */
+struct udf_port_info {
+	__u32 flags;
+	__u32 version;
+	__u32 properties;
+	__u32 domain;
+	__u8 bus;
+	__u8 devfn;
+	__u16 vendor;
+	__u16 device;
+	__u16 subvendor;
+	__u16 subdevice;
+	__u16 revision;
+	__u32 class;
+	__u16 intx;
+	__u16 msi;
+	__u16 msix;
+	__u16 msix_bar;
+	__s32 iommu_group;
+	__s32 numa_node;
+	__u32 dma_bits;
+	__u64 dma_limit;
+	__u64 dma_size;
+	struct udf_port_bar bar[UDF_PORT_BAR_COUNT];
+	__u64 reserved[8];
+};
+
+#define UDF_PORT_WRITE		1u	/* flag of struct udf_port_config_access, struct udf_port_bar_access: write instead of read */
+
+/**
+ * struct udf_port_config_access - UDF_PORT_CONFIG: read or write configuration space
+ * @flags: UDF_PORT_WRITE
+ * @offset: below 4096, a multiple of @size
+ * @size: 1, 2 or 4
+ * @value: what was read, or is to be written
+ *
+ * Everything can be read. A write changes the bits that are the process's and leaves the others as they are, without an error:
+ * the module's are BARs, the expansion ROM, in the command register all but bus mastering and memory-write-invalidate, and all
+ * capabilities but the status bits of PCI Express, reads of VPD, and those that are vendor-specific. doc/kmod.md has the list.
+ */
+struct udf_port_config_access {
+	__u32 flags;
+	__u16 offset;
+	__u16 size;
+	__u32 value;
+	__u32 reserved;
+};
+
+/**
+ * struct udf_port_bar_access - UDF_PORT_ACCESS: read or write registers, where they cannot be mapped
+ * @flags: UDF_PORT_WRITE
+ * @bar: which BAR
+ * @size: 1, 2, 4, and 8 in memory
+ * @offset: in the BAR, a multiple of @size
+ * @value: what was read, or is to be written
+ *
+ * -EPERM: a write to the MSI-X table or its pending bits. -ERANGE: not within the BAR.
+ */
+struct udf_port_bar_access {
+	__u32 flags;
+	__u16 bar;
+	__u16 size;
+	__u64 offset;
+	__u64 value;
+};
+
+/**
+ * struct udf_port_dma_mask - UDF_PORT_DMA_MASK: say which addresses the device can reach
+ * @flags: 0
+ * @bits: 24 ... 64; 32 when the port is opened
+ *
+ * Before the first UDF_PORT_DMA_ALLOC; -EBUSY afterwards. -EIO: the machine cannot serve such a device.
+ */
+struct udf_port_dma_mask {
+	__u32 flags;
+	__u32 bits;
+};
+
+/**
+ * struct udf_port_range - a piece of DMA memory
+ * @offset: in the DMA memory (mmap offset minus UDF_PORT_MMAP_DMA)
+ * @dev: its address for the device
+ * @len: bytes
+ */
+struct udf_port_range {
+	__u64 offset;
+	__u64 dev;
+	__u64 len;
+};
+
+/**
+ * struct udf_port_dma_alloc - UDF_PORT_DMA_ALLOC: get more DMA memory
+ * @flags: 0
+ * @nr_ranges: set to the number of @range
+ * @size: bytes, a multiple of UDF_PORT_DMA_GRAIN
+ * @range: set: the new memory, ascending by offset and by device address. It begins where the last allocation ended.
+ *
+ * The memory is zeroed, coherent, and the port's until it is closed. Pieces that are neighbours for the device are reported as one.
+ * -ENOMEM: no memory, or more than @udf_port_info.dma_limit in all. -ENOSPC: memory is so scattered that UDF_PORT_RANGE_MAX do not suffice.
+ */
+struct udf_port_dma_alloc {
+	__u32 flags;
+	__u32 nr_ranges;
+	__u64 size;
+	struct udf_port_range range[UDF_PORT_RANGE_MAX];
+};
+
+#define UDF_PORT_DMA_GRAIN	0x10000ull	/* 64 KiB */
+
+enum udf_port_irq_type { UDF_PORT_INTX, UDF_PORT_MSI, UDF_PORT_MSIX };
+
+/**
+ * struct udf_port_irq_enable - UDF_PORT_IRQ_ENABLE: switch interrupts on or off
+ * @flags: 0
+ * @type: enum udf_port_irq_type
+ * @count: how many vectors, MSI: a power of two; 0: switch off whatever is on
+ *
+ * All vectors are masked. What was enabled before is disabled, and its interrupts are in the counters when the call returns.
+ * A vector takes up resources of the machine from its first unmasking on. -ENOSPC: the machine has not so many vectors.
+ */
+struct udf_port_irq_enable {
+	__u32 flags;
+	__u32 type;
+	__u32 count;
+	__u32 reserved;
+};
+
+/**
+ * struct udf_port_irq_eventfd - UDF_PORT_IRQ_EVENTFD: what is signalled when a vector's @udf_port_shared.wake says so
+ * @flags: 0
+ * @first: the first vector
+ * @count: how many vectors; they may be ones that are not enabled yet
+ * @fd: an eventfd, or -1 for none
+ *
+ * Stays until it is replaced or the port is closed. -EBUSY: one of the vectors is not masked.
+ */
+struct udf_port_irq_eventfd {
+	__u32 flags;
+	__u32 first;
+	__u32 count;
+	__s32 fd;
+};
+
+#define UDF_PORT_MASKED		1u	/* flag of struct udf_port_irq_mask: mask instead of unmask */
+
+/**
+ * struct udf_port_irq_mask - UDF_PORT_IRQ_MASK: mask or unmask a vector that is enabled
+ * @flags: UDF_PORT_MASKED
+ * @vector: which
+ *
+ * When masking returns, the vector's counter does not change any more. A message that arrives while its vector is masked is counted
+ * when it is unmasked. INTx is masked at the device by each of its interrupts; to unmask it is the acknowledgement, and counts at
+ * once if the line is still asserted.
+ */
+struct udf_port_irq_mask {
+	__u32 flags;
+	__u32 vector;
+};
+
+/**
+ * struct udf_port_reset - UDF_PORT_RESET: reset the function
+ * @flags: 0
+ * @reserved: 0
+ *
+ * Interrupts are disabled, bus mastering is off, configuration space is as it was when the port was opened. Registers are
+ * not accessible meanwhile: accesses wait. DMA memory stays. -EOPNOTSUPP: the function has no reset that is trusted; all else was done.
+ */
+struct udf_port_reset {
+	__u32 flags;
+	__u32 reserved;
+};
+
+#define UDF_PORT_IOC		0xdf
+#define UDF_PORT_INFO		_IOWR(UDF_PORT_IOC, 0, struct udf_port_info)
+#define UDF_PORT_CONFIG		_IOWR(UDF_PORT_IOC, 1, struct udf_port_config_access)
+#define UDF_PORT_ACCESS		_IOWR(UDF_PORT_IOC, 2, struct udf_port_bar_access)
+#define UDF_PORT_DMA_MASK	_IOW(UDF_PORT_IOC, 3, struct udf_port_dma_mask)
+#define UDF_PORT_DMA_ALLOC	_IOWR(UDF_PORT_IOC, 4, struct udf_port_dma_alloc)
+#define UDF_PORT_IRQ_ENABLE	_IOW(UDF_PORT_IOC, 5, struct udf_port_irq_enable)
+#define UDF_PORT_IRQ_EVENTFD	_IOW(UDF_PORT_IOC, 6, struct udf_port_irq_eventfd)
+#define UDF_PORT_IRQ_MASK	_IOW(UDF_PORT_IOC, 7, struct udf_port_irq_mask)
+#define UDF_PORT_RESET		_IOW(UDF_PORT_IOC, 8, struct udf_port_reset)
+
+#endif

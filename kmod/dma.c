@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DMA memory: contiguous chunks from the kernel's DMA API, as large as can be had, shown to the process as one linear space.
+ *
+ * Chunks are sorted by device address before they get their places, so that neighbours become one range. They are mapped page by
+ * page as they are touched, without references, so that all mappings can be taken back at any time (unmap_mapping_range()).
+ */
+#include <linux/dma-mapping.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#include "port.h"
+
+#define CHUNK_MAX (4ul << 20)		/* what the page allocator has in one piece */
+
+#if !defined(CONFIG_X86_64)
+#error "memory of the kernel's DMA API is mapped as ordinary cached memory: devices must be coherent, as on x86-64"
+#endif
+
+static unsigned int dma_limit_mib = 2048;
+module_param(dma_limit_mib, uint, 0644);
+MODULE_PARM_DESC(dma_limit_mib, "DMA memory of one port, at most, in MiB (default 2048)");
+
+u64 udf_dma_limit(void)
+{
+	return (u64)READ_ONCE(dma_limit_mib) << 20;
+}
+
+int udf_dma_set_bits(struct udf_port *port, unsigned int bits)
+{
+	int ret = dma_set_mask_and_coherent(&port->pdev->dev, DMA_BIT_MASK(bits));
+
+	if (!ret)
+		port->dma_bits = bits;
+	return ret;
+}
+
+int udf_dma_mask_ioctl(struct udf_port *port, void *arg)
+{
+	const struct udf_port_dma_mask *m = arg;
+
+	if (m->bits < 24 || m->bits > 64)
+		return -EINVAL;
+	return port->nr_chunks ? -EBUSY : udf_dma_set_bits(port, m->bits);
+}
+
+static void free_chunks(struct udf_port *port, struct udf_chunk *chunk, unsigned int n)
+{
+	while (n--) {
+		dma_free_pages(&port->pdev->dev, chunk[n].len, chunk[n].page, chunk[n].dev, DMA_BIDIRECTIONAL);
+		cond_resched();
+	}
+}
+
+/* The next chunk, of at most *LEN bytes; where memory is scattered *LEN becomes smaller, down to a grain. */
+static int alloc_chunk(struct udf_port *port, struct udf_chunk *c, size_t *len)
+{
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
+
+	for (;;) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		c->len = *len;
+		c->page = dma_alloc_pages(&port->pdev->dev, *len, &c->dev, DMA_BIDIRECTIONAL,
+					  gfp | (*len > UDF_PORT_DMA_GRAIN ? __GFP_NORETRY : 0));
+		if (c->page)
+			return 0;
+		if (*len <= UDF_PORT_DMA_GRAIN)
+			return -ENOMEM;
+		*len /= 2;
+	}
+}
+
+/* SIZE bytes as chunks. Returns how many, or a negative errno. */
+static int alloc_chunks(struct udf_port *port, struct udf_chunk *chunk, u64 size)
+{
+	size_t most = CHUNK_MAX, len;
+	unsigned int n = 0;
+	int ret;
+
+	while (size) {
+		len = min_t(u64, most, rounddown_pow_of_two(size));
+		ret = alloc_chunk(port, &chunk[n], &len);
+		if (ret) {
+			free_chunks(port, chunk, n);
+			return ret;
+		}
+		if (len < min_t(u64, most, rounddown_pow_of_two(size)))
+			most = len;
+		size -= len;
+		n++;
+		cond_resched();
+	}
+	return n;
+}
+
+static int by_device_address(const void *a, const void *b)
+{
+	const struct udf_chunk *x = a, *y = b;
+
+	return x->dev < y->dev ? -1 : x->dev > y->dev;
+}
+
+/* Give N chunks their places from OFFSET on, and describe them. */
+static int place_chunks(struct udf_chunk *chunk, unsigned int n, u64 offset, struct udf_port_dma_alloc *a)
+{
+	struct udf_port_range *r = NULL;
+	unsigned int i;
+
+	sort(chunk, n, sizeof(*chunk), by_device_address, NULL);
+	a->nr_ranges = 0;
+	for (i = 0; i < n; i++) {
+		chunk[i].offset = offset;
+		if (!r || r->dev + r->len != chunk[i].dev) {
+			if (a->nr_ranges == UDF_PORT_RANGE_MAX)
+				return -ENOSPC;
+			r = &a->range[a->nr_ranges++];
+			*r = (struct udf_port_range){ .offset = offset, .dev = chunk[i].dev };
+		}
+		r->len += chunk[i].len;
+		offset += chunk[i].len;
+	}
+	return 0;
+}
+
+int udf_dma_alloc_ioctl(struct udf_port *port, void *arg)
+{
+	struct udf_port_dma_alloc *a = arg;
+	struct udf_chunk *chunk;
+	int n, ret;
+
+	if (!a->size || a->size % UDF_PORT_DMA_GRAIN)
+		return -EINVAL;
+	if (port->dma_size > udf_dma_limit() || a->size > udf_dma_limit() - port->dma_size)
+		return -ENOMEM;
+	chunk = kvcalloc(port->nr_chunks + a->size / UDF_PORT_DMA_GRAIN, sizeof(*chunk), GFP_KERNEL_ACCOUNT);
+	if (!chunk)
+		return -ENOMEM;
+	memset(a->range, 0, sizeof(a->range));
+	if (port->nr_chunks)
+		memcpy(chunk, port->chunk, port->nr_chunks * sizeof(*chunk));
+	n = alloc_chunks(port, chunk + port->nr_chunks, a->size);
+	ret = n < 0 ? n : place_chunks(chunk + port->nr_chunks, n, port->dma_size, a);
+	if (ret) {
+		if (n > 0)
+			free_chunks(port, chunk + port->nr_chunks, n);
+		kvfree(chunk);
+		return ret;
+	}
+	kvfree(port->chunk);
+	port->chunk = chunk;
+	port->nr_chunks += n;
+	port->dma_size += a->size;
+	return 0;
+}
+
+const struct udf_chunk *udf_dma_find(struct udf_port *port, u64 offset)
+{
+	unsigned int low = 0, high = port->nr_chunks;
+
+	while (low < high) {
+		unsigned int mid = low + (high - low) / 2;
+		const struct udf_chunk *c = &port->chunk[mid];
+
+		if (offset < c->offset)
+			high = mid;
+		else if (offset - c->offset >= c->len)
+			low = mid + 1;
+		else
+			return c;
+	}
+	return NULL;
+}
+
+void udf_dma_free(struct udf_port *port)
+{
+	struct udf_chunk *chunk = port->chunk;
+	unsigned int n = port->nr_chunks;
+
+	/* page faults find nothing from here on */
+	port->chunk = NULL;
+	port->nr_chunks = 0;
+	port->dma_size = 0;
+	if (port->mapping)
+		unmap_mapping_range(port->mapping, UDF_PORT_MMAP_DMA, UDF_PORT_MMAP_DMA, 1);
+	free_chunks(port, chunk, n);
+	kvfree(chunk);
+}

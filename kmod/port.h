@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * udf_port.ko: a PCI function in the hands of a process. What its files share. See include/udf/port-abi.h for what the process sees and
+ * doc/kmod.md for why it is safe.
+ *
+ *   main.c    PCI driver, character device, the life of a port
+ *   config.c  configuration space and its filter
+ *   bar.c     registers: mappings and single accesses
+ *   dma.c     DMA memory
+ *   irq.c     interrupts
+ *
+ * Locks, in this order: the PCI device's (device_lock()), udf_port.lock. With the latter held, user memory is not touched and
+ * mmap_lock not taken: page faults take it.
+ */
+#ifndef UDF_KMOD_PORT_H
+#define UDF_KMOD_PORT_H
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/eventfd.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/wait.h>
+
+#include "udf/port-abi.h"
+
+#define UDF_WC_MAX 16		/* write-combining mappings of different ranges */
+#define UDF_CONFIG_SIZE 4096
+
+/* A vector that is enabled, or will be. */
+struct udf_vector {
+	struct udf_port *port;
+	struct eventfd_ctx *eventfd;
+	int irq;			/* Linux's number, 0: not requested yet */
+	bool masked;
+};
+
+/* Contiguous DMA memory. */
+struct udf_chunk {
+	struct page *page;
+	dma_addr_t dev;
+	u64 offset;			/* in the port's DMA memory */
+	size_t len;
+};
+
+/* Registers that are mapped write-combining. */
+struct udf_wc {
+	resource_size_t start, len;
+};
+
+struct udf_port {
+	struct device dev;
+	struct cdev cdev;
+	struct pci_dev *pdev;
+	wait_queue_head_t wait;		/* for the end of live, and for closing */
+	struct mutex lock;
+
+	/* from probe to remove */
+	bool bound;
+	bool isolated, resets;
+	bool intx_maskable;		/* in the command register; else the line must not be shared */
+	unsigned int intx, msi, msix;	/* how many vectors it has */
+	pci_dev_flags_t old_flags;	/* pci_dev.dev_flags as they were */
+	struct pci_saved_state *saved;	/* configuration space at probe */
+	u8 writable[UDF_CONFIG_SIZE];	/* bits of configuration space that are the process's */
+	unsigned int vpd;		/* offset of that capability, 0: none */
+	unsigned int msix_bar, pba_bar;
+	u64 msix_start, msix_end;	/* bytes in the BAR */
+	u64 pba_start, pba_end;
+	void __iomem *regs[UDF_PORT_BAR_COUNT];		/* mapped at the first UDF_PORT_ACCESS */
+
+	/* from open to close; live becomes false earlier if the port is lost */
+	bool opened, closing, live;
+	struct address_space *mapping;	/* where mappings of the device are found */
+	struct udf_port_shared *shared;
+	enum udf_port_irq_type irq_type;
+	unsigned int nr_vectors;	/* that are enabled */
+	unsigned int max_vectors;
+	struct udf_vector *vector;
+	struct udf_chunk *chunk;	/* by offset */
+	unsigned int nr_chunks;
+	u64 dma_size;
+	unsigned int dma_bits;
+	struct udf_wc wc[UDF_WC_MAX];
+	unsigned int nr_wc;
+};
+
+/* All run with the port's lock held, and return 0 or a negative errno. ARG is the ioctl's structure, in kernel memory. */
+
+/* config.c */
+void udf_config_init(struct udf_port *port);			/* decide whose each bit is */
+int udf_config_ioctl(struct udf_port *port, void *arg);
+
+/* bar.c */
+void udf_bar_init(struct udf_port *port);			/* find the MSI-X structures */
+bool udf_bar_mappable(struct udf_port *port, unsigned int bar);
+int udf_bar_access_ioctl(struct udf_port *port, void *arg);
+int udf_mmap(struct file *file, struct vm_area_struct *vma);	/* without the lock */
+void udf_bar_zap(struct udf_port *port);			/* mappings of registers fault from now on */
+void udf_bar_release(struct udf_port *port);			/* the session's; udf_bar_unmap(): the port's */
+void udf_bar_unmap(struct udf_port *port);
+
+/* dma.c */
+u64 udf_dma_limit(void);
+int udf_dma_set_bits(struct udf_port *port, unsigned int bits);
+int udf_dma_mask_ioctl(struct udf_port *port, void *arg);
+int udf_dma_alloc_ioctl(struct udf_port *port, void *arg);
+const struct udf_chunk *udf_dma_find(struct udf_port *port, u64 offset);
+void udf_dma_free(struct udf_port *port);			/* mappings fault from now on; the device must be quiet */
+
+/* irq.c */
+int udf_irq_open(struct udf_port *port);
+void udf_irq_close(struct udf_port *port);
+void udf_irq_disable(struct udf_port *port);
+int udf_irq_enable_ioctl(struct udf_port *port, void *arg);
+int udf_irq_eventfd_ioctl(struct udf_port *port, void *arg);
+int udf_irq_mask_ioctl(struct udf_port *port, void *arg);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The transport through udf_port.ko, between its files. Host world. */
+#ifndef UDF_PORT_KERNEL_INT_H
+#define UDF_PORT_KERNEL_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "port/kernel.h"
+#include "udf/port-abi.h"
+
+struct kernel_port {
+	struct udf_port port;
+	int fd;					/* the port's device file */
+	struct udf_port_info info;
+	struct udf_port_dma_alloc arena;
+
+	/* interrupts: kernel-irq.c */
+	struct udf_port_shared *shared;
+	enum udf_irq_type type;
+	_Atomic uint64_t watched[UDF_PORT_VECTOR_MAX / 64];	/* vectors that the thread reports: unmasked and not polled */
+	pthread_t thread;
+	bool started;
+	int epoll, irq, stop;			/* descriptors; the last two are eventfds */
+	atomic_bool ending;
+};
+
+static inline struct kernel_port *to_kernel(struct udf_port *port)
+{
+	return (struct kernel_port *)port;
+}
+
+/* An ioctl of the port's. Returns 0 or a negative errno. */
+int udf_kernel_ioctl(struct kernel_port *k, unsigned long cmd, void *arg);
+
+/* kernel-irq.c */
+int udf_kernel_irq_start(struct kernel_port *k, const char **step);
+void udf_kernel_irq_stop(struct kernel_port *k);
+void udf_kernel_irq_forget(struct kernel_port *k);		/* nothing is enabled any more */
+unsigned int udf_kernel_irq_count(struct udf_port *port, enum udf_irq_type type);
+int udf_kernel_irq_enable(struct udf_port *port, enum udf_irq_type type, unsigned int count);
+int udf_kernel_irq_mask(struct udf_port *port, unsigned int vector, bool masked);
+volatile uint32_t *udf_kernel_irq_words(struct udf_port *port);
+int udf_kernel_irq_poll(struct udf_port *port, unsigned int vector, bool polled);
+
+#endif

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0
+# The virtual machine that tests the kernel module: Debian's stock kernel in QEMU, over the host's files.
+
+VM := $(B)/vm
+VM_TESTS = $(shell tests/vm/list.sh)
+VM_PROGS := $(patsubst tests/vm/%.c,$(VM)/%,$(filter-out tests/vm/init.c,$(wildcard tests/vm/*.c)))
+
+## vm: build the virtual machine for the tests of the kernel module
+.PHONY: vm
+vm: $(VM)/initrd $(VM)/vmlinux.elf $(VM_PROGS) kmod
+tests: vm
+
+$(VM_PROGS): $(VM)/%: $(B)/obj/tests/vm/%.o $(B)/libudf.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $< $(B)/libudf.a $(HOST_LIBS)
+
+$(VM)/init: $(B)/obj/tests/vm/init.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static -o $@ $<
+
+-include $(patsubst $(VM)/%,$(B)/obj/tests/vm/%.d,$(VM_PROGS) $(VM)/init)
+
+ifneq ($(KERNEL_RELEASE),)
+$(VM)/vmlinux.elf: $(VM)/vmlinux $(B)/kernel/root/boot/vmlinuz-$(KERNEL_RELEASE)
+	$(call say,UNPACK,$@)
+	$(Q)$^ $@
+
+$(VM)/initrd: $(VM)/init tests/vm/initrd.sh
+	$(call say,INITRD,$@)
+	$(Q)tests/vm/initrd.sh $(VM)/init $(B)/kernel/root $(KERNEL_RELEASE) $@
+endif
+
+## check-vm: the tests in the virtual machine; T=TEXT chooses by name
+.PHONY: check-vm
+check-vm: build
+	$(Q)$(RUN_TESTS) $(call chosen,$(VM_TESTS))

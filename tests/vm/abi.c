@@ -1,0 +1,685 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * abi WHAT DEVICE-FILE [ARGUMENT]: the ABI of udf_port.ko without anything of libudf. For the cases of this folder, in the guest.
+ *
+ *	good	what every function has; for QEMU's "edu" device also DMA, MSI and INTx, which it can be told to do
+ *	bad	everything that must be refused, and with which error
+ *	fuzz N	N random ioctls and mappings, of which the process must survive all
+ *	busy	all kinds of calls from several threads, for ever: to be killed
+ *	hold	everything in use; says "ready", waits until the port is lost, says "lost", checks what is left and closes
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "udf/port-abi.h"
+
+#define MIB (1ull << 20)
+#define PATIENCE_MS 10000
+
+#define CHECK(what) do {							\
+	if (!(what)) {								\
+		fprintf(stderr, "abi.c:%d: %s (errno %d)\n", __LINE__, #what, errno);	\
+		exit(1);							\
+	}									\
+} while (0)
+#define OK(call) CHECK(!(call))
+#define REFUSED(call, error) do { errno = 0; CHECK((call) == -1 && errno == (error)); } while (0)
+
+static int fd;
+static struct udf_port_info info;
+static struct udf_port_shared *shared;
+
+static int config(unsigned int flags, unsigned int offset, unsigned int size, uint32_t *value)
+{
+	struct udf_port_config_access c = { .flags = flags, .offset = (__u16)offset, .size = (__u16)size, .value = *value };
+	int ret = ioctl(fd, UDF_PORT_CONFIG, &c);
+
+	*value = c.value;
+	return ret;
+}
+
+static uint32_t config_read(unsigned int offset, unsigned int size)
+{
+	uint32_t value = 0;
+
+	OK(config(0, offset, size, &value));
+	return value;
+}
+
+static void config_write(unsigned int offset, unsigned int size, uint32_t value)
+{
+	OK(config(UDF_PORT_WRITE, offset, size, &value));
+}
+
+static int dma_mask(unsigned int bits)
+{
+	struct udf_port_dma_mask m = { .bits = bits };
+
+	return ioctl(fd, UDF_PORT_DMA_MASK, &m);
+}
+
+static int dma_alloc(uint64_t size, struct udf_port_dma_alloc *a)
+{
+	*a = (struct udf_port_dma_alloc){ .size = size };
+	return ioctl(fd, UDF_PORT_DMA_ALLOC, a);
+}
+
+static int irq_enable(unsigned int type, unsigned int count)
+{
+	struct udf_port_irq_enable e = { .type = type, .count = count };
+
+	return ioctl(fd, UDF_PORT_IRQ_ENABLE, &e);
+}
+
+static int irq_mask(unsigned int flags, unsigned int vector)
+{
+	struct udf_port_irq_mask m = { .flags = flags, .vector = vector };
+
+	return ioctl(fd, UDF_PORT_IRQ_MASK, &m);
+}
+
+static int irq_eventfd(unsigned int first, unsigned int count, int event)
+{
+	struct udf_port_irq_eventfd e = { .first = first, .count = count, .fd = event };
+
+	return ioctl(fd, UDF_PORT_IRQ_EVENTFD, &e);
+}
+
+static int reset(void)
+{
+	struct udf_port_reset r = { 0 };
+
+	return ioctl(fd, UDF_PORT_RESET, &r);
+}
+
+static void *map(uint64_t offset, size_t len)
+{
+	return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+}
+
+static uint32_t count(unsigned int vector)
+{
+	return __atomic_load_n(&shared->count[vector], __ATOMIC_SEQ_CST);
+}
+
+static void start(const char *path)
+{
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		perror(path);
+		exit(1);
+	}
+	OK(ioctl(fd, UDF_PORT_INFO, &info));
+	shared = map(UDF_PORT_MMAP_SHARED, sizeof(*shared));
+	CHECK(shared != MAP_FAILED);
+}
+
+/* ---- accesses that fault ---- */
+
+static sigjmp_buf bus_error;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(bus_error, 1);
+}
+
+/* Whether the byte at P can be read. */
+static bool readable(const volatile void *p)
+{
+	signal(SIGBUS, on_sigbus);
+	if (sigsetjmp(bus_error, 1))
+		return false;
+	(void)*(const volatile uint32_t *)p;
+	return true;
+}
+
+/* ---- good ---- */
+
+static void good_config(void)
+{
+	uint32_t bar = config_read(0x10, 4), before = config_read(4, 2), command;
+
+	CHECK(config_read(0, 4) == ((uint32_t)info.device << 16 | info.vendor));
+	CHECK(config_read(1, 1) == info.vendor >> 8);
+	CHECK(config_read(8, 4) == (info.class << 8 | info.revision));
+	config_write(0x10, 4, ~0u);
+	CHECK(config_read(0x10, 4) == bar);
+	config_write(4, 2, 0xffff);
+	command = config_read(4, 2);
+	CHECK(command & 4 && !((command ^ before) & ~0x14u));	/* bus mastering is ours, and memory-write-invalidate */
+	config_write(4, 2, 0);
+	command = config_read(4, 2);
+	CHECK(!(command & 4) && command & 2);		/* memory decoding stays on */
+	config_write(0x0c, 1, 0x10);
+	CHECK(config_read(0x0c, 1) == 0x10);
+	OK(reset());
+	CHECK(config_read(0x0c, 1) != 0x10);
+	CHECK(config_read(0x10, 4) == bar);
+}
+
+static void good_dma(void)
+{
+	struct udf_port_dma_alloc a, b;
+	uint64_t next = 0;
+	uint8_t *mem;
+
+	OK(dma_mask(64));
+	OK(dma_mask(32));
+	OK(dma_alloc(12 * MIB + UDF_PORT_DMA_GRAIN, &a));
+	for (unsigned int i = 0; i < a.nr_ranges; i++) {
+		CHECK(a.range[i].offset == next && a.range[i].len && a.range[i].dev);
+		CHECK(a.range[i].dev + a.range[i].len <= 1ull << 32);
+		CHECK(!i || a.range[i].dev > a.range[i - 1].dev + a.range[i - 1].len);
+		next += a.range[i].len;
+	}
+	CHECK(next == a.size);
+	REFUSED(dma_mask(32), EBUSY);
+	/* more later, in the same mapping */
+	mem = map(UDF_PORT_MMAP_DMA, 16 * MIB);
+	CHECK(mem != MAP_FAILED);
+	CHECK(readable(mem) && readable(mem + a.size - 4) && !readable(mem + a.size));
+	for (uint64_t i = 0; i < a.size; i++)
+		CHECK(!mem[i]);
+	for (uint64_t i = 0; i < a.size; i += 4096)
+		*(uint64_t *)(mem + i) = i;
+	OK(dma_alloc(2 * MIB, &b));
+	CHECK(b.range[0].offset == a.size && readable(mem + a.size));
+	for (uint64_t i = 0; i < a.size; i += 4096)
+		CHECK(*(uint64_t *)(mem + i) == i);
+	OK(ioctl(fd, UDF_PORT_INFO, &info));
+	CHECK(info.dma_size == a.size + b.size);
+	munmap(mem, 16 * MIB);
+}
+
+/* What can be read by ioctl and by mapping is the same. */
+static void good_bars(void)
+{
+	unsigned int mapped = 0;
+
+	for (unsigned int i = 0; i < UDF_PORT_BAR_COUNT; i++) {
+		struct udf_port_bar_access a = { .bar = (__u16)i, .size = 4 };
+		volatile uint32_t *regs;
+
+		if (!info.bar[i].size)
+			continue;
+		OK(ioctl(fd, UDF_PORT_ACCESS, &a));
+		if (!(info.bar[i].flags & UDF_PORT_BAR_MMAP))
+			continue;
+		regs = map(UDF_PORT_MMAP_BAR(i), 4096);
+		if (regs == MAP_FAILED && errno == EPERM)
+			continue;	/* MSI-X */
+		CHECK(regs != MAP_FAILED && *regs == a.value);
+		OK(reset());		/* takes the mapping away, and it comes back */
+		(void)*regs;
+		munmap((void *)regs, 4096);
+		mapped++;
+	}
+	CHECK(mapped);
+}
+
+/* QEMU's edu device: registers, and a buffer of its own. */
+#define EDU_ID 0x11e81234u
+enum { EDU_IRQ_STATUS = 0x24, EDU_IRQ_RAISE = 0x60, EDU_IRQ_ACK = 0x64, EDU_DMA_SRC = 0x80, EDU_DMA_DST = 0x88, EDU_DMA_COUNT = 0x90,
+       EDU_DMA_COMMAND = 0x98, EDU_BUFFER = 0x40000, EDU_LEN = 2048 /* half of it: the device refuses the whole */ };
+enum { EDU_DMA_RUN = 1, EDU_DMA_FROM_DEVICE = 2 };
+
+static volatile uint8_t *edu;
+
+static void edu_write(unsigned int reg, uint32_t value)
+{
+	*(volatile uint32_t *)(edu + reg) = value;
+}
+
+static void edu_write8(unsigned int reg, uint64_t value)
+{
+	*(volatile uint64_t *)(edu + reg) = value;
+}
+
+static void edu_dma(uint64_t src, uint64_t dst, uint64_t len, unsigned int command)
+{
+	edu_write8(EDU_DMA_SRC, src);
+	edu_write8(EDU_DMA_DST, dst);
+	edu_write8(EDU_DMA_COUNT, len);
+	edu_write8(EDU_DMA_COMMAND, EDU_DMA_RUN | command);
+	while (*(volatile uint64_t *)(edu + EDU_DMA_COMMAND) & EDU_DMA_RUN)
+		usleep(1000);		/* the device takes 100 ms */
+}
+
+static void await(int event, unsigned int vector, uint32_t want)
+{
+	struct pollfd p = { .fd = event, .events = POLLIN };
+	uint64_t n;
+
+	while (count(vector) != want) {
+		__atomic_store_n(&shared->wake[vector], 1, __ATOMIC_SEQ_CST);
+		if (count(vector) == want)
+			break;
+		CHECK(poll(&p, 1, PATIENCE_MS) == 1);
+		CHECK(read(event, &n, 8) == 8);
+	}
+}
+
+static void edu_msi(int event)
+{
+	OK(irq_enable(UDF_PORT_MSI, 1));
+	OK(irq_eventfd(0, 1, event));
+	OK(irq_mask(0, 0));
+	REFUSED(irq_eventfd(0, 1, event), EBUSY);
+	shared->count[0] = 0;
+	for (uint32_t i = 1; i <= 100; i++) {
+		edu_write(EDU_IRQ_RAISE, 1);
+		await(event, 0, i);
+		edu_write(EDU_IRQ_ACK, 1);
+	}
+	/* what comes while it is masked comes when it is not */
+	OK(irq_mask(UDF_PORT_MASKED, 0));
+	edu_write(EDU_IRQ_RAISE, 1);
+	(void)*(volatile uint32_t *)(edu + EDU_IRQ_STATUS);
+	usleep(20000);
+	CHECK(count(0) == 100);
+	OK(irq_mask(0, 0));
+	await(event, 0, 101);
+	edu_write(EDU_IRQ_ACK, 1);
+	OK(irq_enable(0, 0));
+}
+
+static void edu_intx(int event)
+{
+	OK(irq_enable(UDF_PORT_INTX, 1));
+	shared->count[0] = 0;
+	OK(irq_mask(0, 0));
+	for (uint32_t i = 1; i <= 100; i++) {
+		edu_write(EDU_IRQ_RAISE, 1);
+		await(event, 0, i);
+		edu_write(EDU_IRQ_ACK, 1);
+		OK(irq_mask(0, 0));
+	}
+	/* masked at the device until it is acknowledged; then, as it is still asserted, once more */
+	edu_write(EDU_IRQ_RAISE, 1);
+	await(event, 0, 101);
+	usleep(20000);
+	CHECK(count(0) == 101 && config_read(4, 2) & 0x400);
+	OK(irq_mask(0, 0));
+	CHECK(count(0) == 102);
+	OK(irq_mask(UDF_PORT_MASKED, 0));
+	edu_write(EDU_IRQ_ACK, 1);
+	OK(irq_mask(0, 0));
+	CHECK(count(0) == 102 && !(config_read(4, 2) & 0x400));
+	OK(irq_enable(0, 0));
+	CHECK(config_read(4, 2) & 0x400);
+}
+
+/* The device reads and writes memory where it is told, and with an IOMMU nowhere else. */
+static void edu_memory(void)
+{
+	struct udf_port_dma_alloc a;
+	uint8_t *mem;
+
+	OK(dma_mask(28));
+	OK(dma_alloc(4 * UDF_PORT_DMA_GRAIN, &a));
+	for (unsigned int i = 0; i < a.nr_ranges; i++)
+		CHECK(a.range[i].dev + a.range[i].len <= 1u << 28);
+	mem = map(UDF_PORT_MMAP_DMA, a.size);
+	CHECK(mem != MAP_FAILED);
+	memset(mem, 0x5a, EDU_LEN);
+	config_write(4, 2, 4);
+	edu_dma(a.range[0].dev, EDU_BUFFER, EDU_LEN, 0);
+	edu_dma(EDU_BUFFER, a.range[a.nr_ranges - 1].dev + a.range[a.nr_ranges - 1].len - EDU_LEN, EDU_LEN, EDU_DMA_FROM_DEVICE);
+	CHECK(!memcmp(mem, mem + a.size - EDU_LEN, EDU_LEN));
+	if (info.properties & UDF_PORT_ISOLATED) {
+		edu_dma(0x100000, EDU_BUFFER, EDU_LEN, 0);	/* the kernel's memory: the case looks for the fault in its log */
+		printf("tried to reach the kernel's memory\n");
+	}
+	/* without bus mastering nothing moves */
+	config_write(4, 2, 0);
+	memset(mem, 0, EDU_LEN);
+	edu_dma(EDU_BUFFER, a.range[0].dev, EDU_LEN, EDU_DMA_FROM_DEVICE);
+	CHECK(!mem[0] && !mem[EDU_LEN - 1]);
+}
+
+static void good_edu(const char *path)
+{
+	int event = eventfd(0, EFD_CLOEXEC);
+
+	close(fd);
+	munmap(shared, sizeof(*shared));
+	start(path);
+	edu = map(UDF_PORT_MMAP_BAR(0), info.bar[0].size);
+	CHECK(edu != MAP_FAILED && info.msi == 1 && info.intx == 1);
+	config_write(4, 2, 4);
+	edu_msi(event);
+	edu_intx(event);
+	edu_memory();
+}
+
+static void good(const char *path)
+{
+	good_config();
+	good_dma();
+	good_bars();
+	if (config_read(0, 4) == EDU_ID)
+		good_edu(path);
+}
+
+/* ---- bad ---- */
+
+static void bad_structures(void)
+{
+	struct udf_port_info i = { .flags = 1 };
+	struct udf_port_config_access c = { .size = 4, .reserved = 1 };
+	struct udf_port_irq_enable e = { .reserved = 1 };
+	struct udf_port_reset r = { .reserved = 1 };
+
+	REFUSED(ioctl(fd, UDF_PORT_INFO, &i), EINVAL);
+	i = (struct udf_port_info){ .reserved = { [7] = 1ull << 63 } };
+	REFUSED(ioctl(fd, UDF_PORT_INFO, &i), EINVAL);
+	REFUSED(ioctl(fd, UDF_PORT_INFO, NULL), EFAULT);
+	REFUSED(ioctl(fd, UDF_PORT_INFO, (void *)-4096l), EFAULT);
+	REFUSED(ioctl(fd, UDF_PORT_CONFIG, &c), EINVAL);
+	c = (struct udf_port_config_access){ .size = 4, .flags = 2 };
+	REFUSED(ioctl(fd, UDF_PORT_CONFIG, &c), EINVAL);
+	REFUSED(ioctl(fd, UDF_PORT_IRQ_ENABLE, &e), EINVAL);
+	REFUSED(ioctl(fd, UDF_PORT_RESET, &r), EINVAL);
+	REFUSED(ioctl(fd, _IOWR(UDF_PORT_IOC, 0, uint32_t), &i), ENOTTY);	/* right number, wrong size */
+	REFUSED(ioctl(fd, _IO(UDF_PORT_IOC, 99), &i), ENOTTY);
+	REFUSED(ioctl(fd, TIOCGWINSZ, &i), ENOTTY);
+}
+
+static void bad_accesses(void)
+{
+	struct udf_port_bar_access a = { .bar = UDF_PORT_BAR_COUNT, .size = 4 };
+	unsigned int bar = info.msix ? info.msix_bar & 0xff : 0;
+	uint32_t v = 0;
+
+	REFUSED(config(0, 4096, 4, &v), EINVAL);
+	REFUSED(config(0, 2, 4, &v), EINVAL);
+	REFUSED(config(0, 0, 3, &v), EINVAL);
+	REFUSED(config(0, 0, 0, &v), EINVAL);
+	REFUSED(ioctl(fd, UDF_PORT_ACCESS, &a), EINVAL);
+	a = (struct udf_port_bar_access){ .size = 16 };
+	REFUSED(ioctl(fd, UDF_PORT_ACCESS, &a), EINVAL);
+	a = (struct udf_port_bar_access){ .size = 4, .offset = 2 };
+	REFUSED(ioctl(fd, UDF_PORT_ACCESS, &a), EINVAL);
+	a = (struct udf_port_bar_access){ .size = 4, .offset = info.bar[0].size };
+	REFUSED(ioctl(fd, UDF_PORT_ACCESS, &a), ERANGE);
+	a = (struct udf_port_bar_access){ .size = 8, .offset = -8ull };
+	REFUSED(ioctl(fd, UDF_PORT_ACCESS, &a), ERANGE);
+	a = (struct udf_port_bar_access){ .bar = 5, .size = 4 };
+	if (!info.bar[5].size)
+		REFUSED(ioctl(fd, UDF_PORT_ACCESS, &a), ERANGE);
+	/* somewhere in the BAR there is the MSI-X table, and it refuses */
+	a = (struct udf_port_bar_access){ .flags = UDF_PORT_WRITE, .bar = (__u16)bar, .size = 4 };
+	for (errno = 0; info.msix && errno != EPERM; a.offset += 4096) {
+		CHECK(a.offset < info.bar[bar].size);
+		if (map(UDF_PORT_MMAP_BAR(bar) + a.offset, 4096) == MAP_FAILED) {
+			CHECK(errno == EPERM);
+			REFUSED(ioctl(fd, UDF_PORT_ACCESS, &a), EPERM);
+		}
+	}
+}
+
+static void bad_dma(void)
+{
+	struct udf_port_dma_alloc a;
+
+	REFUSED(dma_mask(23), EINVAL);
+	REFUSED(dma_mask(65), EINVAL);
+	REFUSED(dma_alloc(0, &a), EINVAL);
+	REFUSED(dma_alloc(4096, &a), EINVAL);
+	REFUSED(dma_alloc(info.dma_limit + UDF_PORT_DMA_GRAIN, &a), ENOMEM);
+	REFUSED(dma_alloc(-UDF_PORT_DMA_GRAIN, &a), ENOMEM);
+	/* more than the machine has */
+	if (info.dma_limit > (uint64_t)sysconf(_SC_PHYS_PAGES) * 4096)
+		REFUSED(dma_alloc(info.dma_limit, &a), ENOMEM);
+}
+
+static void bad_irqs(void)
+{
+	REFUSED(irq_enable(3, 1), EINVAL);
+	REFUSED(irq_enable(UDF_PORT_MSIX, info.msix + 1u), EINVAL);
+	REFUSED(irq_enable(UDF_PORT_MSI, info.msi * 2u + 3), EINVAL);
+	REFUSED(irq_enable(UDF_PORT_INTX, 2), EINVAL);
+	REFUSED(irq_mask(0, 0), EINVAL);
+	REFUSED(irq_mask(0, UDF_PORT_VECTOR_MAX), EINVAL);
+	REFUSED(irq_eventfd(0, 1, -2), EINVAL);
+	REFUSED(irq_eventfd(0, 1, 1000), EBADF);
+	REFUSED(irq_eventfd(0, 1, fd), EINVAL);
+	REFUSED(irq_eventfd(-1u, 2, -1), EINVAL);
+	REFUSED(irq_eventfd(1, -1u, -1), EINVAL);
+}
+
+static void bad_map(uint64_t offset, size_t len, int prot, int flags, int error)
+{
+	errno = 0;
+	CHECK(mmap(NULL, len, prot, flags, fd, (off_t)offset) == MAP_FAILED && errno == error);
+}
+
+static void bad_maps(void)
+{
+	const int rw = PROT_READ | PROT_WRITE;
+	void *p;
+
+	bad_map(UDF_PORT_MMAP_DMA, 4096, rw, MAP_PRIVATE, EINVAL);
+	bad_map(UDF_PORT_MMAP_SHARED, 4096, rw, MAP_PRIVATE, EINVAL);
+	bad_map(UDF_PORT_MMAP_DMA, 4096, rw | PROT_EXEC, MAP_SHARED, EPERM);
+	bad_map(UDF_PORT_MMAP_SHARED + 4096 * 1024, 4096, rw, MAP_SHARED, EINVAL);
+	bad_map(UDF_PORT_MMAP_SHARED, 4096 * 64, rw, MAP_SHARED, EINVAL);
+	bad_map(UDF_PORT_MMAP_DMA + info.dma_limit, 4096, rw, MAP_SHARED, EINVAL);
+	bad_map(UDF_PORT_MMAP_BAR(0) + info.bar[0].size, 4096, rw, MAP_SHARED, EINVAL);
+	bad_map(UDF_PORT_MMAP_BAR(0), info.bar[0].size + 4096, rw, MAP_SHARED, EINVAL);
+	bad_map(UDF_PORT_MMAP_BAR(5), 4096, rw, MAP_SHARED, EINVAL);
+	bad_map(UDF_PORT_MMAP_BAR(6), 4096, rw, MAP_SHARED, EINVAL);
+	bad_map(1ull << 62, 4096, rw, MAP_SHARED, EINVAL);
+	p = map(UDF_PORT_MMAP_SHARED, 4096);
+	CHECK(p != MAP_FAILED && mprotect(p, 4096, rw | PROT_EXEC));
+}
+
+static void bad(const char *path)
+{
+	REFUSED(open(path, O_RDWR), EBUSY);
+	REFUSED(open(path, O_RDONLY), EACCES);
+	bad_structures();
+	bad_accesses();
+	bad_dma();
+	bad_irqs();
+	bad_maps();
+}
+
+/* ---- fuzz ---- */
+
+static uint64_t seed = 88172645463325252ull;
+
+static uint64_t random64(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+/* Mostly small numbers and limits, since those get furthest. */
+static uint64_t interesting(void)
+{
+	static const uint64_t values[] = { 0, 1, 2, 3, 4, 8, 64, 65, 0xfff, 0x1000, 0x10000, 0x100000, 2047, 2048, ~0ull, 1ull << 31, 1ull << 63 };
+	uint64_t r = random64();
+
+	if (r % 4 == 0)
+		return random64();
+	return r % 4 == 1 ? random64() % 16 : values[(r >> 8) % (sizeof(values) / sizeof(values[0]))];
+}
+
+static void fuzz_ioctl(void)
+{
+	static const unsigned long cmds[] = { UDF_PORT_INFO, UDF_PORT_CONFIG, UDF_PORT_ACCESS, UDF_PORT_DMA_MASK, UDF_PORT_DMA_ALLOC,
+					      UDF_PORT_IRQ_ENABLE, UDF_PORT_IRQ_EVENTFD, UDF_PORT_IRQ_MASK, UDF_PORT_RESET };
+	unsigned long cmd = cmds[random64() % (sizeof(cmds) / sizeof(cmds[0]))];
+	static uint64_t arg[1024];
+
+	if (cmd == UDF_PORT_RESET && random64() % 32)
+		return;		/* takes long */
+	memset(arg, 0, sizeof(arg));
+	for (unsigned int i = 0; i < 4; i++) {
+		uint64_t v = interesting();
+
+		if (random64() % 2)
+			v = (uint32_t)interesting() | (uint64_t)interesting() << 32;
+		memcpy((char *)arg + i * 8, &v, 8);
+	}
+	if (random64() % 4)
+		arg[0] &= ~0xfffffffeull;	/* flags */
+	if (cmd == UDF_PORT_DMA_ALLOC && random64() % 4)
+		arg[1] = (random64() % 32) * UDF_PORT_DMA_GRAIN;
+	/* registers: reads only, and not too many vectors that a device has no use for */
+	if (cmd == UDF_PORT_ACCESS)
+		arg[0] &= ~(uint64_t)UDF_PORT_WRITE;
+	if (random64() % 64 == 0)
+		cmd ^= 1u << random64() % 32;
+	ioctl(fd, cmd, random64() % 64 ? (void *)arg : (void *)interesting());
+}
+
+static void fuzz_map(void)
+{
+	uint64_t where = (random64() % 24) << 44 | (random64() % 2) << 43;
+	uint64_t offset = where + (interesting() % (1ull << 40) & -4096ull), len = (interesting() % (1 << 22) & -4096ull) + 4096;
+	uint8_t *p = mmap(NULL, len, PROT_READ | PROT_WRITE, random64() % 8 ? MAP_SHARED : MAP_PRIVATE, fd, (off_t)offset);
+
+	if (p == MAP_FAILED)
+		return;
+	readable(p);
+	readable(p + (random64() % len & -4ull));
+	munmap(p, len);
+}
+
+static void fuzz(unsigned long n, const char *path)
+{
+	while (n--) {
+		unsigned int what = random64() % 64;
+
+		if (what < 8)
+			fuzz_map();
+		else
+			fuzz_ioctl();
+		if (random64() % 1024 == 0) {	/* a new session: DMA memory has an end */
+			munmap(shared, sizeof(*shared));
+			close(fd);
+			start(path);
+		}
+	}
+}
+
+/* ---- busy, hold ---- */
+
+static void *busy_thread(void *arg)
+{
+	struct udf_port_dma_alloc a;
+	uint32_t v = 4;
+	uint8_t *p;
+
+	for (;;) {
+		switch ((uintptr_t)arg) {
+		case 0:
+			reset();
+			break;
+		case 1:
+			irq_enable(info.msix ? UDF_PORT_MSIX : UDF_PORT_MSI, info.msix ? info.msix : 1);
+			irq_mask(0, 0);
+			irq_mask(UDF_PORT_MASKED, 0);
+			break;
+		case 2:
+			dma_alloc(UDF_PORT_DMA_GRAIN * 16, &a);
+			p = map(UDF_PORT_MMAP_DMA, MIB);
+			memset(p, 1, MIB);
+			munmap(p, MIB);
+			break;
+		case 3:
+			config(UDF_PORT_WRITE, 4, 2, &v);
+			p = map(UDF_PORT_MMAP_BAR(0), 4096);
+			if (p != MAP_FAILED) {
+				(void)*(volatile uint32_t *)p;
+				munmap(p, 4096);
+			}
+			break;
+		}
+	}
+	return NULL;
+}
+
+static void busy(void)
+{
+	struct udf_port_dma_alloc a;
+	pthread_t thread;
+
+	OK(dma_alloc(MIB, &a));
+	for (uintptr_t i = 0; i < 4; i++)
+		CHECK(!pthread_create(&thread, NULL, busy_thread, (void *)i));
+	printf("ready\n");
+	fflush(stdout);
+	pause();
+}
+
+static void hold(void)
+{
+	struct pollfd p = { .fd = fd };
+	struct udf_port_dma_alloc a;
+	volatile uint8_t *mem, *regs;
+	uint32_t v;
+
+	OK(dma_alloc(8 * MIB, &a));
+	mem = map(UDF_PORT_MMAP_DMA, a.size);
+	regs = map(UDF_PORT_MMAP_BAR(0), 4096);
+	CHECK(mem != MAP_FAILED && regs != MAP_FAILED);
+	memset((void *)mem, 7, a.size);
+	CHECK(readable(regs));
+	if (info.msix || info.msi)
+		OK(irq_enable(info.msix ? UDF_PORT_MSIX : UDF_PORT_MSI, 1) || irq_mask(0, 0));
+	config_write(4, 2, 4);
+	printf("ready\n");
+	fflush(stdout);
+	CHECK(poll(&p, 1, -1) == 1 && p.revents == POLLHUP);
+	REFUSED(config(0, 0, 4, &v), ENODEV);
+	REFUSED(ioctl(fd, UDF_PORT_INFO, &info), ENODEV);
+	REFUSED(reset(), ENODEV);
+	REFUSED(irq_mask(0, 0), ENODEV);
+	CHECK(!readable(regs));
+	CHECK(readable(shared));
+	/* for a while, so that a driver can end in an orderly way */
+	CHECK(readable(mem) && mem[a.size - 1] == 7);
+	bad_map(UDF_PORT_MMAP_BAR(0), 4096, PROT_READ | PROT_WRITE, MAP_SHARED, EINVAL);
+	printf("lost\n");
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3) {
+		fprintf(stderr, "usage: abi good|bad|fuzz|busy|hold DEVICE-FILE [ARGUMENT]\n");
+		return 2;
+	}
+	start(argv[2]);
+	if (!strcmp(argv[1], "good"))
+		good(argv[2]);
+	else if (!strcmp(argv[1], "bad"))
+		bad(argv[2]);
+	else if (!strcmp(argv[1], "fuzz"))
+		fuzz(argc > 3 ? strtoul(argv[3], NULL, 10) : 1000, argv[2]);
+	else if (!strcmp(argv[1], "busy"))
+		busy();
+	else if (!strcmp(argv[1], "hold"))
+		hold();
+	printf("%s: done\n", argv[1]);
+	return 0;
+}

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# serial
+# timeout: 180
+# variants: plain iommu
+#
+# The ABI of udf_port.ko: what it can, what it refuses, and random calls. Three devices: one that does DMA and interrupts as it is told (edu),
+# MSI-X with the table in the only BAR (nvme), several BARs and I/O ports (e1000e).
+. "${UDF_TOP:-.}/tests/vm/vm.sh"
+vm_device edu
+vm_nvme a 16M
+vm_device e1000e
+# the fault that is provoked, to show that the device gets no further
+vm_allow 'DMAR: \[DMA Read.*fault addr 0x100000|DMAR: DRHD: handling fault status'
+vm_start "$@"
+
+set -e
+abi=$UDF_BUILD/vm/abi
+insmod "$kmod"
+for device in 0000:01:00.0 0000:02:00.0 0000:03:00.0; do
+	vm_bind $device
+	for what in good bad 'fuzz 3000'; do
+		# shellcheck disable=SC2086 # what and its argument
+		set -- ${what%% *} /dev/udf/$device ${what#* }
+		echo "$device: $1"
+		"$abi" "$@"
+	done
+	grep udf_port /proc/modules | grep ' 0 ' || vm_fail "the module is still in use"
+done
+if dmesg | grep 'udf_port 0000:01:00.0: isolated'; then
+	dmesg | grep 'DMAR: .DMA Read.*fault addr 0x100000' || vm_fail "the device could reach the kernel's memory"
+fi
+rmmod udf_port

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# vm.sh: for the cases of this folder, which begin with
+#
+#	. "${UDF_TOP:-.}/tests/vm/vm.sh"
+#	vm_nvme a 64M			what the machine has; see below
+#	vm_start "$@"			the host boots it, waits for its verdict and exits with that; the guest runs what follows
+#
+# The same file is run on both sides: on the host up to vm_start, in the guest as a whole, where UDF_VM is set and the vm_* functions before
+# vm_start do nothing. The guest is Debian's stock kernel over the host's files (read-only below a layer in memory). UDF_WORK is a
+# folder that both see. A case passes if its last command says so and the guest's kernel has had nothing to complain of.
+#
+# The first argument is the variant: plain, or iommu (translating, with interrupt remapping).
+
+vm_args=() vm_ports=0 vm_allowed='' vm_memory=1024 vm_cpu=max vm_append=''
+
+# What a kernel log must not have.
+vm_bad='BUG:|WARNING:|Oops|kernel BUG at|general protection|unable to handle|detected stall|blocked for more than|soft lockup|Call Trace|refcount_t|DMAR:.*[Ff]ault|list_(add|del) corruption|Bad page|bad: scheduling|possible .*(deadlock|recursion)|nobody cared'
+
+# vm_device DEVICE[,KEY=VALUE...]: a device behind a root port of its own, 0000:01:00.0, 0000:02:00.0 and so on
+vm_device() {
+	[ -z "${UDF_VM-}" ] || return 0
+	vm_ports=$((vm_ports + 1))
+	vm_args+=(-device "pcie-root-port,id=port$vm_ports,chassis=$vm_ports,slot=$vm_ports,addr=$(printf %x $((vm_ports + 15))),x-speed=2_5"
+		-device "$1,bus=port$vm_ports")
+}
+
+# vm_backend ARGUMENT...: for QEMU, as they are
+vm_backend() {
+	[ -n "${UDF_VM-}" ] || vm_args+=("$@")
+}
+
+# vm_nvme NAME SIZE [KEY=VALUE,...]: an NVMe controller whose id and serial number are NAME, with an empty disk
+vm_nvme() {
+	[ -z "${UDF_VM-}" ] || return 0
+	truncate -s "$2" "$UDF_WORK/$1.img"
+	vm_backend -blockdev "driver=file,node-name=$1-file,filename=$1.img,cache.direct=off" -blockdev "driver=raw,node-name=$1-disk,file=$1-file"
+	vm_device "nvme,id=$1,serial=$1,drive=$1-disk${3:+,$3}"
+}
+
+# vm_drivers: driver processes will run. Kernel code synchronises a processor by iret, which QEMU 7.2 lets fault for a process if SMAP is on.
+vm_drivers() {
+	vm_cpu=max,smap=off
+	# once, instead of in each machine's memory
+	[ -n "${UDF_VM-}" ] || "$UDF_BUILD/udf" image prepare >/dev/null
+}
+
+# vm_kernel OPTION...: for the guest kernel's command line
+vm_kernel() {
+	vm_append+=" $*"
+}
+
+# vm_allow REGEX: complaints that the case provokes
+vm_allow() {
+	vm_allowed=$1
+}
+
+vm_fail() {
+	echo "FAILED: $*"
+	exit 1
+}
+
+# What the guest has left behind, judged.
+vm_judge() {			# SHARE
+	local status taint
+
+	sed 's/^/guest: /' "$1/output" 2>/dev/null
+	status=$(cat "$1/status" 2>/dev/null)
+	taint=$(cat "$1/taint" 2>/dev/null)
+	# without dmesg (the guest died) the console has at least what was serious
+	if cat "$1/dmesg" console.log 2>/dev/null | grep -E "$vm_bad" | grep -Ev "${vm_allowed:-^$}" | sort -u | head -n 20 | sed 's/^/log: /' | grep .; then
+		echo "--- the last of the kernel's log"
+		if [ -s "$1/dmesg" ]; then tail -n 60 "$1/dmesg"; else tail -n 60 console.log; fi
+		vm_fail "the guest's kernel complains"
+	fi
+	[ -n "$status" ] || { tail -n 20 console.log; vm_fail "the guest has died or was stopped"; }
+	# machine check, bad page, oops, warning, soft lockup
+	[ -n "$vm_allowed" ] || [ $((taint & (16 | 32 | 128 | 512 | 16384))) = 0 ] || vm_fail "the guest's kernel is tainted: $taint"
+	exit "$status"
+}
+
+vm_boot() {			# ARGUMENT...
+	local build=$UDF_BUILD share=$UDF_WORK/share append name value
+
+	[ -s "$build/vm/initrd" ] || vm_fail "the virtual machine is not built: make vm"
+	mkdir -p "$share"
+	{
+		for name in UDF_TOP UDF_BUILD; do
+			value=${!name}
+			printf 'export %s=%q\n' "$name" "$value"
+		done
+		printf 'export UDF_VM=1 UDF_WORK=/run/share XDG_CACHE_HOME=%q\n' "$build/cache"
+		printf 'cd /run/share\nexec bash %q' "$(realpath "$0")"
+		printf ' %q' "$@"
+		echo
+	} >"$share/start"
+	append="console=ttyS0 quiet panic=-1 oops=panic tsc=reliable no_timer_check mitigations=off nokaslr cryptomgr.notests=1"
+	append+=" random.trust_cpu=on log_buf_len=4M$vm_append"
+	[ "${1-}" != iommu ] || append+=" intel_iommu=on"
+	cd "$UDF_WORK" || exit 1
+	# Devices of the machine itself come first: the numbers of the others are then the same in all variants.
+	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -M q35 -accel tcg,thread=multi -cpu "$vm_cpu" \
+		-m "$vm_memory" -smp 2 -kernel "$build/vm/vmlinux.elf" -initrd "$build/vm/initrd" -append "$append" \
+		$([ "${1-}" != iommu ] || echo -device intel-iommu,intremap=on) \
+		-chardev file,id=console,path=console.log -serial chardev:console \
+		-chardev socket,id=monitor,path=monitor,server=on,wait=off -mon chardev=monitor,mode=readline \
+		-chardev socket,id=line,path=monitor -serial chardev:line \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 \
+		-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
+		-device virtio-9p-pci,fsdev=root,mount_tag=hostroot,addr=2 \
+		-fsdev local,id=share,path=share,security_model=none -device virtio-9p-pci,fsdev=share,mount_tag=share,addr=3 \
+		"${vm_args[@]}" </dev/null &
+	trap 'kill -KILL %1 2>/dev/null' EXIT
+	wait %1
+	vm_judge "$share"
+}
+
+# In the guest: what every case wants.
+vm_guest() {
+	local release
+	release=$(uname -r)
+	mount --bind "$UDF_BUILD/kernel/root/lib/modules/$release" "/lib/modules/$release" 2>/dev/null || {
+		mkdir -p "/lib/modules/$release"
+		mount --bind "$UDF_BUILD/kernel/root/lib/modules/$release" "/lib/modules/$release" || exit 1
+	}
+	kmod=$UDF_BUILD/kmod/$release/udf_port.ko
+}
+
+vm_start() {
+	if [ -n "${UDF_VM-}" ]; then vm_guest; else vm_boot "$@"; fi
+}
+
+# ---- for the guest ----
+
+# vm_monitor COMMAND: one for QEMU's monitor; what it answers is lost
+vm_monitor() {
+	printf '%s\n' "$*" >/dev/ttyS1
+}
+
+# vm_until SECONDS COMMAND...: until it succeeds; fails when time is over
+vm_until() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || { echo "in vain: $*"; return 1; }
+		sleep 0.05
+	done
+}
+
+# vm_bind ADDRESS [DRIVER]: hand a function to udf_port, or to DRIVER; vm_unbind ADDRESS: take it from its driver
+vm_unbind() {
+	[ ! -e "/sys/bus/pci/devices/$1/driver" ] || echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"
+}
+
+vm_bind() {
+	vm_unbind "$1"
+	echo "${2-udf_port}" >"/sys/bus/pci/devices/$1/driver_override"
+	echo "$1" >/sys/bus/pci/drivers_probe
+	[ "$(basename "$(readlink "/sys/bus/pci/devices/$1/driver")")" = "${2-udf_port}" ] || { echo "$1 is not bound to ${2-udf_port}"; return 1; }
+}
