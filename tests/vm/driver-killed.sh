@@ -37,7 +37,9 @@ kill_one() {			# read|write CPUS
 	if [ "$1" = read ]; then
 		"$udf" read --device pci:01:00.0 --cpus "$2" >pipe &
 		pid=$!
-		head -c $bytes pipe >/dev/null
+		# the pipe stays open: nothing else may end the reader
+		exec 3<pipe
+		head -c $bytes <&3 >/dev/null
 	else
 		"$udf" write --device pci:01:00.0 --cpus "$2" --offset 16M --length 48M <pipe &
 		pid=$!
