@@ -118,7 +118,7 @@ bool cli_port_option(struct cli_port *p, int c, const struct option *o, const ch
 {
 	switch (c) {
 	case CLI_PORT_VALUE:
-		if (!strcmp(o->name, "device"))
+		if (!strcmp(o->name, "device") || !strcmp(o->name, "port"))
 			p->has_device = true;
 		if (udf_options_set(p->options, o->name, o->has_arg ? optarg : "on"))
 			return end(p, cli_usage(p->verb, "%s", udf_options_error(p->options)));

@@ -315,6 +315,11 @@ int udf_driver_mem_add(struct udf_driver *driver, int fd, uint64_t len, int leas
 	return udf_foreign_add(fd, len, lease, dev);
 }
 
+uint64_t udf_driver_mem_granule(struct udf_driver *driver)
+{
+	return udf_host.port && udf_host.port->ops->dma_add ? udf_host.port->ops->dma_granule : 0;
+}
+
 int udf_driver_mem_remove(struct udf_driver *driver, uint64_t dev)
 {
 	return udf_foreign_remove(dev);

@@ -73,6 +73,7 @@ void udf_driver_release(struct udf_driver *driver, unsigned int cpu);
  * -EOPNOTSUPP: the transport has no way to. udf_driver_mem_remove() also unmaps what kernel code has touched.
  */
 int udf_driver_mem_add(struct udf_driver *driver, int fd, uint64_t len, int lease, uint64_t *dev);
+uint64_t udf_driver_mem_granule(struct udf_driver *driver);	/* what LEN is a multiple of; 0: there is no way */
 int udf_driver_mem_remove(struct udf_driver *driver, uint64_t dev);
 
 unsigned int udf_driver_cpus(const struct udf_driver *driver);

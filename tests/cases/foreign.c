@@ -57,7 +57,8 @@ static void remove_memory(void)
 static void attach(unsigned int domain)
 {
 	struct host_front_command c = { .op = HOST_FRONT_ATTACH, .ring_size = 65536, .domain = domain };
-	static struct udf_queue none;	/* whom completions are told to: nobody sleeps */
+	static atomic_uint word, nobody;
+	static struct udf_waker none = { .word = &word, .sleepers = &nobody };
 
 	f.ring_mem = mmap(NULL, c.ring_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(!udf_ring_create(&f.ring, f.ring_mem, c.ring_size, 64));

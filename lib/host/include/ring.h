@@ -80,7 +80,7 @@ struct udf_ring_shared {
 	unsigned int sq_tail, pad1[15];
 	unsigned int cq_head, cq_event, pad2[14];
 	unsigned int sq_head, sq_event, pad3[14];
-	unsigned int cq_tail, pad4[15];
+	unsigned int cq_tail, cq_wake, pad4[14];	/* cq_wake: futex of the producer, if it is another process */
 };
 
 _Static_assert(sizeof(struct udf_ring_sqe) == 64, "a request is one cache line");

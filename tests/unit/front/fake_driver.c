@@ -427,6 +427,11 @@ int udf_driver_mem_add(struct udf_driver *driver, int fd, uint64_t len, int leas
 	return ret;
 }
 
+uint64_t udf_driver_mem_granule(struct udf_driver *driver)
+{
+	return 2 << 20;
+}
+
 int udf_driver_mem_remove(struct udf_driver *driver, uint64_t dev)
 {
 	unsigned int i;
