@@ -420,7 +420,8 @@ static void await_successor(struct udf_attach *a)
 		err = udf_attach_connect(a, why, sizeof(why));
 		if (!err)
 			return;
-		if (err != -ECONNREFUSED && err != -ENOENT && strcmp(why, a->said)) {
+		/* nobody is there, or one that is just going */
+		if (err != -ECONNREFUSED && err != -ENOENT && err != -ECONNRESET && strcmp(why, a->said)) {
 			snprintf(a->said, sizeof(a->said), "%s", why);
 			say(a, 3, why);
 		}
