@@ -161,7 +161,9 @@ static bool parse(struct run *r, int argc, char **argv)
 		if (!take_option(r, c, &options[i]))
 			return false;
 	r->port.status = CLI_USAGE;
-	if (r->no_device == r->port.has_device)
+	if (r->port.attached)
+		cli_usage("run", "--port is for commands that use a driver; this one runs it");
+	else if (r->no_device == r->port.has_device)
 		cli_usage("run", r->no_device ? "--device and --no-device exclude each other" : "--device is missing");
 	else if (r->once && optind == argc)
 		cli_usage("run", "--once needs a module");

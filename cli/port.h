@@ -14,7 +14,7 @@ struct cli_port {
 	struct udf_options *options;
 	struct udf *udf;
 	unsigned int timeout_s;		/* for disks to appear */
-	bool json, has_device;
+	bool json, has_device, attached;
 	int status;			/* what cli_port_option() wants the command to return, if it returned false */
 };
 

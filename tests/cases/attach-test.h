@@ -22,6 +22,7 @@
 struct driver {
 	const char *args[ATTACH_ARGS];	/* of udf run, NULL at the end */
 	pid_t pid;			/* 0: none */
+	pid_t parent;			/* who started it */
 };
 
 /* A short path: a socket's has 107 characters. In the work folder, which is the current one. */
@@ -50,6 +51,7 @@ static inline void driver_start(struct driver *d)
 	CHECK(!d->pid);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	fflush(NULL);
+	d->parent = getpid();
 	d->pid = fork();
 	CHECK(d->pid >= 0);
 	if (!d->pid)
@@ -95,7 +97,7 @@ static inline struct udf *driver_attach(struct driver *d, const char *name, ...)
 			FAIL("%s", udf_options_error(o));
 	va_end(args);
 	while ((err = udf_open(o, &udf)) == -ENOENT || err == -ECONNREFUSED) {
-		CHECK(test_now() < end && !driver_reap(d, false));
+		CHECK(test_now() < end && !(d->parent == getpid() && driver_reap(d, false)));
 		usleep(5000);	/* it starts */
 	}
 	if (err)
