@@ -496,6 +496,11 @@ int udf_driver_stop(struct udf_driver *driver, struct udf_error *err)
 		fake.ring[i].used = false;
 	for (i = 0; i < CHUNKS; i++)
 		free_chunk((unsigned long)fake.chunk[i]);
+	/* the port is closed: nothing is reached any more */
+	for (i = 0; i < FOREIGN; i++)
+		if (fake.foreign[i].map)
+			udf_driver_mem_remove(driver, (uint64_t)fake.foreign[i].map);
+	memset(fake.region, 0, sizeof(fake.region));
 	free(fake.data);
 	free(driver);
 	fake.driver = NULL;
