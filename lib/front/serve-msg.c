@@ -175,8 +175,10 @@ static int on_disk_open(struct udf_client *c, const struct udf_msg *m, int *fd, 
 	unsigned int i, slot = HOST_FRONT_DISKS;
 	int err;
 
+	if (!m->disk.disk)
+		return -ENODEV;
 	for (i = 0; i < HOST_FRONT_DISKS; i++) {
-		if (m->disk.disk && c->open[i] == m->disk.disk)
+		if (c->open[i] == m->disk.disk)
 			return 0;	/* once for all that the application does with it */
 		if (!c->open[i])
 			slot = i;

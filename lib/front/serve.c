@@ -132,7 +132,7 @@ static void *client_thread(void *arg)
 			err = on_event(c, events[i].data.u32, events[i].events);
 	}
 	if (err == -EPROTO)
-		udf_log_error("an attached application does not keep to the protocol: it is cut off");
+		udf_log_notice("an attached application does not keep to the protocol: it is cut off");
 	shutdown(c->sock, SHUT_RDWR);
 	c->released = udf_client_release(c);
 	if (c->released)

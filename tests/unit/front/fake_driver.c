@@ -31,7 +31,7 @@ static struct {
 	unsigned int some;	/* to serve although on hold */
 	int fail;
 	struct ring {
-		bool used;
+		bool used, broken;
 		struct udf_ring view;
 		unsigned long cookie;
 		unsigned int domain;
@@ -247,7 +247,10 @@ static bool serve(struct ring *r)
 	struct udf_ring_sqe e;
 	bool notify = false;
 
-	if (!r->used || udf_ring_take(&r->view, &e) <= 0)
+	int got = r->used && !r->broken ? udf_ring_take(&r->view, &e) : 0;
+
+	r->broken |= got < 0;
+	if (got <= 0)
 		return false;
 	if (fake.garbage)
 		notify = udf_ring_post(&r->view, fake.garbage_data, -EIO);
@@ -266,7 +269,7 @@ static bool serve_all(void)
 	for (i = 0; i < RINGS; i++)
 		busy |= serve(&fake.ring[i]);
 	for (i = 0; !busy && i < RINGS; i++)
-		busy |= fake.ring[i].used && udf_ring_wait_sq(&fake.ring[i].view);
+		busy |= fake.ring[i].used && !fake.ring[i].broken && udf_ring_wait_sq(&fake.ring[i].view);
 	return busy;
 }
 
@@ -308,6 +311,7 @@ static long attach(struct host_front_command *c)
 		r->cookie = c->cookie;
 		r->domain = c->domain;
 		r->used = true;
+		r->broken = false;
 		c->queue = i;
 		return 0;
 	}
