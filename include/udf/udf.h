@@ -58,8 +58,9 @@ void udf_options_free(struct udf_options *o);
  * Set one option; VALUE is text and is copied. Returns 0, -EINVAL (udf_options_error() says why) or -ENOMEM.
  *
  *	device		the port: "pci:ADDRESS" (udf_port(4)), or "qemu:MODEL,KEY=VALUE,..."; without it no port is opened
- *	port		attach: the path of the socket at which the driver process serves. Of the rest only memory (for buffers; default and most:
- *			2 GiB, which cost what is used of them) and close-timeout apply
+ *	port		attach: the path (with a '/') of the socket at which the driver process serves, or the name of a port of udfd's, the
+ *			port manager, whose socket is in the folder attach/ beside $UDF_SOCKET or in /run/udf. Of the rest only memory (for
+ *			buffers; default and most: 2 GiB, which cost what is used of them) and close-timeout apply
  *	on-loss		attached: "wait" (default) for a successor of the driver process, or "fail"
  *	loss-timeout	attached: seconds to wait for a successor and its disks at most, from the loss on; default 0: for ever
  *	backend		for QEMU, repeatable: one further argument; a value that begins with '-' is divided at its blanks

@@ -81,6 +81,8 @@ static bool sleep_on(struct udf_attach *a, int fd, short events, int max)
 	return fds[1].revents;
 }
 
+static void run_jobs_offline(struct udf_attach *a);
+
 /* ---- messages ---- */
 
 /* What the driver process says without being asked. */
@@ -136,6 +138,8 @@ static int call(struct udf_attach *a, struct udf_msg *m, int send_fd, int *fd)
 			if (is_closing(a) || too_late(a))
 				return -ECONNRESET;
 			sleep_on(a, a->sock, POLLIN, -1);
+			if (a->greeting)
+				run_jobs_offline(a);
 			continue;
 		}
 		if (err)
@@ -187,7 +191,10 @@ static int greet(struct udf_attach *a, struct udf_msg *m)
 	if (pipe2(pipe, O_CLOEXEC))
 		return -errno;
 	a->lease = pipe[0];
+	/* a manager's socket takes connections while there is no driver process: this may take long */
+	a->greeting = true;
 	err = call(a, m, pipe[1], &doorbell);
+	a->greeting = false;
 	close(pipe[1]);
 	if (!err && (doorbell < 0 || dup3(doorbell, a->doorbell, O_CLOEXEC) < 0))
 		err = -EPROTO;
@@ -201,6 +208,8 @@ static int refused(const struct udf_attach *a, int err, const struct udf_msg *m,
 	if (err == -EPROTONOSUPPORT)
 		snprintf(why, len, "the driver process speaks version %u of the protocol, this libudf version %u: use one version of UDF",
 			 m->reply.version, UDF_PROTO_VERSION);
+	else if (err == -ECONNRESET && too_late(a))
+		snprintf(why, len, "no driver process answers within %u s", a->loss_timeout);
 	else if (err == -ECONNRESET)
 		snprintf(why, len, "the driver process hangs up%s%s", a->why[0] ? ": " : "", a->why);
 	else
@@ -346,8 +355,9 @@ static int go_online(struct udf_attach *a)
 static void look_at_disks(struct udf_attach *a)
 {
 	if (udf_attach_coupled(a)) {
-		if (a->lost_at)
-			say(a, 5, "the driver is back: requests go on");
+		if (!a->lost_at)
+			return;
+		say(a, 5, "the driver is back: requests go on");
 		a->lost_at = 0;
 		a->why[0] = a->said[0] = 0;
 	} else if (a->why[0] && strcmp(a->why, a->said)) {

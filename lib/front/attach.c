@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A driver in another process: begin, end, and what the API's threads have the connection's thread do; see attach.h. Host world. */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -22,6 +24,21 @@ static void attach_free(struct udf_attach *a)
 	free(a);
 }
 
+#define OPEN_TIMEOUT_S	60u		/* for a driver process that its manager is just starting */
+#define RUNTIME_DIR	"/run/udf"	/* udfd's, unless $UDF_SOCKET says where its socket is */
+
+/* Where PORT is served: a path, or the name of one of udfd's ports, which has its socket beside udfd's own. To be freed. */
+static char *path_of(const char *port)
+{
+	const char *udfd = getenv("UDF_SOCKET"), *slash = udfd ? strrchr(udfd, '/') : NULL;
+	char *path;
+
+	if (strchr(port, '/'))
+		return strdup(port);
+	return asprintf(&path, "%.*s/attach/%s", slash ? (int)(slash - udfd) : (int)strlen(RUNTIME_DIR), slash ? udfd : RUNTIME_DIR, port) < 0 ?
+		       NULL : path;
+}
+
 static struct udf_attach *attach_new(struct udf *udf, const struct udf_options *o)
 {
 	struct udf_attach *a = calloc(1, sizeof(*a));
@@ -33,12 +50,11 @@ static struct udf_attach *attach_new(struct udf *udf, const struct udf_options *
 	a->sock = a->lease = -1;
 	a->last_job = &a->jobs;
 	a->loss_fails = o->loss_fails;
-	a->loss_timeout = o->loss_timeout;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->done, NULL);
 	for (i = 0; i < HOST_FRONT_DISKS; i++)
 		a->slots[i] = -1;
-	a->path = strdup(o->port);
+	a->path = path_of(o->port);
 	a->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	a->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (a->path && a->wake >= 0 && a->doorbell >= 0 && !udf_attach_mem_init(a, o->memory))
@@ -61,11 +77,15 @@ int udf_attach_open(struct udf *udf, struct udf_options *o)
 		free(udf->news);
 		return udf_error_set(&o->err, -ENOMEM, "no memory");
 	}
+	a->lost_at = udf_now();
+	a->loss_timeout = OPEN_TIMEOUT_S;
 	err = udf_attach_connect(a, why, sizeof(why));
 	if (err) {
-		udf_error_set(&o->err, err, "port %s: %s", o->port, why);
+		udf_error_set(&o->err, err, "port %s: %s", a->path, why);
 		goto free;
 	}
+	a->lost_at = 0;
+	a->loss_timeout = o->loss_timeout;
 	udf->attach = a;
 	err = udf_thread_start(&a->thread, udf_attach_thread, a);
 	if (err) {

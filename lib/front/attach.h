@@ -57,6 +57,7 @@ struct udf_attach {
 	bool has_thread;
 	int sock, lease, wake;
 	uint32_t next_id;
+	bool greeting;			/* connected, and not yet answered to */
 	uint64_t mem_granule;
 	uint64_t lost_at;		/* since when a disk is not coupled; 0: all are */
 	struct udf_queue *queues;

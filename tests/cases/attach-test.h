@@ -26,7 +26,7 @@ struct driver {
 };
 
 /* A short path: a socket's has 107 characters. In the work folder, which is the current one. */
-#define ATTACH_SOCKET "s"
+#define ATTACH_SOCKET "./s"
 
 static inline void driver_exec(struct driver *d)
 {

@@ -240,6 +240,25 @@ static void test_errors(void **state)
 	assert_int_equal(r.calls, 0);
 }
 
+/* Without a '/' it is udfd's port of that name. */
+static void test_where(void **state)
+{
+	struct udf_options *o = udf_options_new();
+	struct udf *udf;
+
+	setenv("UDF_SOCKET", "/nowhere/at/all/udfd.sock", 1);
+	assert_int_equal(udf_options_set(o, "port", "card0"), 0);
+	assert_int_equal(udf_open(o, &udf), -ENOENT);
+	assert_non_null(strstr(udf_options_error(o), "/nowhere/at/all/attach/card0: no driver process is there"));
+	unsetenv("UDF_SOCKET");
+	assert_int_equal(udf_open(o, &udf), -ENOENT);
+	assert_non_null(strstr(udf_options_error(o), "/run/udf/attach/card0"));
+	assert_int_equal(udf_options_set(o, "device", "fake:x"), 0);
+	assert_int_equal(udf_open(o, &udf), -EINVAL);
+	assert_int_equal(udf_options_set(o, "on-loss", "perhaps"), -EINVAL);
+	udf_options_free(o);
+}
+
 static void await_change(unsigned int *seen)
 {
 	assert_int_equal(udf_wait_change(t.udf, seen, 5000), 0);
@@ -596,6 +615,7 @@ int main(void)
 		CASE(test_much_memory),
 		CASE(test_full_queue),
 		CASE(test_errors),
+		CASE(test_where),
 		CASE(test_disk_changes),
 		CASE(test_reissue),
 		CASE(test_sleeper),
