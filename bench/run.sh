@@ -35,6 +35,9 @@ for ((round = 1; round <= rounds; round++)); do
 		sed -n 2p "$work/both" >>"$work/counts.$depth"
 		cat "$work/y" >>"$work/yardstick.$depth"
 		cat "$work/u" >>"$work/udf.$depth"
+		"$build/bench/attached" --depth $depth --seconds "$seconds" 2>/dev/null | sed -n 1p >"$work/a"
+		cat "$work/a" >>"$work/attached.$depth"
+		awk -v u="$(field iops <"$work/u")" -v a="$(field iops <"$work/a")" 'BEGIN { print a / u }' >>"$work/share.$depth"
 		awk -v y="$(field iops <"$work/y")" -v u="$(field iops <"$work/u")" 'BEGIN { print u / y }' >>"$work/ratio.$depth"
 	done
 	"$build/bench/start" --seconds 2 2>/dev/null >>"$work/start"
@@ -63,6 +66,19 @@ printf '| times that a vCPU went to sleep for each read at depth 32 | 0 | %.3f |
 printf '| start to first completed read, image cached, less the start of QEMU (%.0f ms), ms | | %.1f | |\n' "$(of start qemu_ms)" "$(of start udf_ms)"
 printf '| private memory of the process, idle, MiB | | %.1f | |\n' "$(of start private_kib | awk '{ print $1 / 1024 }')"
 printf '| CPU time of the process, idle, percent of a core | | %.2f | |\n' "$(of start idle_cpu_percent)"
+
+echo
+echo "The same from an application in another process, attached to the driver process (option port), against the application that runs the driver"
+echo "itself; QEMU, driver and application are three busy processes then. CPU time is of application and driver process together."
+echo
+echo "| figure | in-process | attached | ratio |"
+echo "| --- | --- | --- | --- |"
+for depth in 1 32 128; do
+	printf '| reads per second at depth %d | %.0f | %.0f | %.2f |\n' $depth "$(of udf.$depth iops)" "$(of attached.$depth iops)" "$(median <"$work/share.$depth")"
+done
+for depth in 1 32 128; do
+	printf '| CPU time for each read at depth %d, us | %.2f | %.2f | |\n' $depth "$(of udf.$depth cpu_us_per_io)" "$(of attached.$depth cpu_us_per_io)"
+done
 
 echo
 echo "Latency in us, medians: from one vCPU to another one, which has been idle for that long; and for comparison from a thread to one that"

@@ -27,7 +27,7 @@ int cmd_disks(int argc, char **argv)
 	if (optind < argc)
 		cli_usage("disks", "'%s' is not an option", argv[optind]);
 	else if (!p.has_device)
-		cli_usage("disks", "--device is missing");
+		cli_usage("disks", "--device or --port is missing");
 	else
 		p.status = cli_port_open(&p);
 	if (!p.udf)

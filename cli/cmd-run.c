@@ -17,6 +17,7 @@
 #include "cli.h"
 #include "common/strbuf.h"
 #include "port.h"
+#include "serve.h"
 
 CLI_SUMMARY(run, "run the driver of a port in the foreground");
 
@@ -26,6 +27,7 @@ static const char help[] =
 	"Runs the driver of a port until SIGINT or SIGTERM, then shuts the device down. The driver's log goes to stderr; the disks\n"
 	"are printed to stdout whenever they change.\n\n"
 	"  --verbose            show debug messages, too: what the kernel code says while it starts\n"
+	"  --serve SOCKET       let applications in other processes use the disks: udf_open() with port=SOCKET\n"
 	"  --json               print the disks as JSON, a line whenever they change\n"
 	"  --no-device          run without a port\n"
 	"  --once               load the module that is named, unload it, and end with 0 if both went well\n"
@@ -37,10 +39,12 @@ struct run {
 	bool no_device, once, verbose;
 	unsigned int keep_s, repeat;
 	char *params;
+	const char *serve;
+	struct cli_serve *server;
 	pthread_t thread;
 };
 
-enum { OPT_NO_DEVICE, OPT_ONCE, OPT_KEEP, OPT_REPEAT, OPT_VERBOSE };
+enum { OPT_NO_DEVICE, OPT_ONCE, OPT_KEEP, OPT_REPEAT, OPT_VERBOSE, OPT_SERVE };
 
 static atomic_int ending;	/* the signal that said so */
 static _Atomic(struct udf *) running;
@@ -127,6 +131,9 @@ static bool take_option(struct run *r, int c, const struct option *o)
 	case OPT_VERBOSE:
 		r->verbose = true;
 		return true;
+	case OPT_SERVE:
+		r->serve = optarg;
+		return true;
 	case OPT_KEEP:
 		return set_number(r, "keep", &r->keep_s);
 	case OPT_REPEAT:
@@ -143,6 +150,7 @@ static bool parse(struct run *r, int argc, char **argv)
 		{ "no-device", no_argument, NULL, OPT_NO_DEVICE },
 		{ "once", no_argument, NULL, OPT_ONCE },
 		{ "verbose", no_argument, NULL, OPT_VERBOSE },
+		{ "serve", required_argument, NULL, OPT_SERVE },
 		{ "keep", required_argument, NULL, OPT_KEEP },
 		{ "repeat", required_argument, NULL, OPT_REPEAT },
 		{ 0 }
@@ -153,10 +161,14 @@ static bool parse(struct run *r, int argc, char **argv)
 		if (!take_option(r, c, &options[i]))
 			return false;
 	r->port.status = CLI_USAGE;
-	if (r->no_device == r->port.has_device)
+	if (r->port.attached)
+		cli_usage("run", "--port is for commands that use a driver; this one runs it");
+	else if (r->no_device == r->port.has_device)
 		cli_usage("run", r->no_device ? "--device and --no-device exclude each other" : "--device is missing");
 	else if (r->once && optind == argc)
 		cli_usage("run", "--once needs a module");
+	else if (r->serve && r->no_device)
+		cli_usage("run", "--serve needs a device");
 	else if (!r->once && optind < argc)
 		cli_usage("run", "'%s' is not an option", argv[optind]);
 	else
@@ -254,8 +266,14 @@ static int run_port(struct run *r, const char *file)
 	if (status)
 		return status;
 	atomic_store(&running, r->port.udf);
-	status = r->once ? load_and_unload(r, file) : watch(r);
+	if (r->serve) {
+		r->server = cli_serve_start(r->port.udf, r->serve);
+		status = r->server ? CLI_OK : CLI_FAILED;
+	}
+	if (!status)
+		status = r->once ? load_and_unload(r, file) : watch(r);
 	atomic_store(&running, NULL);
+	cli_serve_stop(r->server);
 	return cli_port_close(&r->port, status);
 }
 

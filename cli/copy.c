@@ -110,7 +110,7 @@ static bool parse(struct copy *k, int argc, char **argv)
 	if (optind < argc)
 		cli_usage(verb, "'%s' is not an option", argv[optind]);
 	else if (!k->port.has_device)
-		cli_usage(verb, "--device is missing");
+		cli_usage(verb, "--device or --port is missing");
 	else if (k->zeroes && k->discard)
 		cli_usage(verb, "--zeroes and --discard exclude each other");
 	else if ((k->zeroes || k->discard) && (k->file || !k->has_length))

@@ -20,6 +20,11 @@
 const char cli_port_help[] =
 	"The port:\n"
 	"  --device SPEC        what to drive: pci:ADDRESS, or qemu:MODEL,KEY=VALUE,...\n"
+	"  --port SOCKET        or use a port whose driver runs in another process (udf run --serve SOCKET); of what\n"
+	"                       follows only --memory and the timeouts are for this\n"
+	"  --on-loss wait|fail  what becomes of requests when that process ends (default wait: for another one)\n"
+	"  --loss-timeout SECONDS\n"
+	"                       how long to wait for it (default: for ever)\n"
 	"  --backend ARGS       for QEMU, repeatable: one further argument; ARGS that begin with '-' are\n"
 	"                       divided at blanks, as in '-blockdev driver=...'\n"
 	"  --drive FILE[,format=FORMAT]\n"
@@ -118,8 +123,10 @@ bool cli_port_option(struct cli_port *p, int c, const struct option *o, const ch
 {
 	switch (c) {
 	case CLI_PORT_VALUE:
-		if (!strcmp(o->name, "device"))
+		if (!strcmp(o->name, "device") || !strcmp(o->name, "port"))
 			p->has_device = true;
+		if (!strcmp(o->name, "port"))
+			p->attached = true;
 		if (udf_options_set(p->options, o->name, o->has_arg ? optarg : "on"))
 			return end(p, cli_usage(p->verb, "%s", udf_options_error(p->options)));
 		return true;

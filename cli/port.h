@@ -14,7 +14,7 @@ struct cli_port {
 	struct udf_options *options;
 	struct udf *udf;
 	unsigned int timeout_s;		/* for disks to appear */
-	bool json, has_device;
+	bool json, has_device, attached;
 	int status;			/* what cli_port_option() wants the command to return, if it returned false */
 };
 
@@ -23,6 +23,9 @@ enum { CLI_PORT_VALUE = 0x1000, CLI_PORT_TIMEOUT, CLI_PORT_JSON, CLI_PORT_HELP }
 
 #define CLI_PORT_OPTIONS							\
 	{ "device", required_argument, NULL, CLI_PORT_VALUE },			\
+	{ "port", required_argument, NULL, CLI_PORT_VALUE },			\
+	{ "on-loss", required_argument, NULL, CLI_PORT_VALUE },			\
+	{ "loss-timeout", required_argument, NULL, CLI_PORT_VALUE },		\
 	{ "backend", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "drive", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "size", required_argument, NULL, CLI_PORT_VALUE },			\

@@ -51,6 +51,7 @@ extern struct host_mem kapi_mem;
 int kapi_pci_scan(void);
 void kapi_pci_remove(void);
 int kapi_pci_reset(void);
+u64 kapi_pci_dma_mask(void);		/* the device addresses that the port's driver said it can use; 0: no port */
 
 /* kernel/module/main.c */
 void kapi_module_init(void);		/* register kapi itself, so that its traces, bugs and fix-ups are found */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * libudf: drive a port with the stock Linux driver for it, in this process, and use its disks.
+ * libudf: drive a port with the stock Linux driver for it, and use its disks; or use those of a driver in another process.
  *
  *	udf_options_set(o, "device", "qemu:nvme,serial=a");	what to drive, and how
  *	udf_open(o, &udf);					starts the driver
@@ -12,11 +12,26 @@
  *	udf_close(udf);
  *
  * All functions that return int return 0 or a count, or a negative errno. Sizes, offsets and lengths are bytes. A function may be
- * called from any thread unless it says otherwise; it never blocks unless it says so. One port at a time in a process: kernel
- * code has fixed addresses.
+ * called from any thread unless it says otherwise; it never blocks unless it says so.
  *
- * When the port is lost (its device is gone, or the kernel code in this process has come to an end) every outstanding request
- * fails with -ENODEV, and so does everything else from then on; nothing hangs.
+ * In this process (option "device"): one port at a time in a process, since kernel code has fixed addresses. When the port is lost (its
+ * device is gone, or the kernel code in this process has come to an end) every outstanding request fails with -ENODEV, and so
+ * does everything else from then on; nothing hangs.
+ *
+ * Attached (option "port"): the driver runs in another process, which serves this one (serve.h, udf run --serve). Any number of
+ * ports; the driver can do no harm here. Everything is as above, with these differences:
+ *
+ * - The driver process ends, however it does: outstanding requests stay, new ones are taken, and all are issued to its successor, which
+ *   libudf connects to as soon as it is there. "on-loss" and "loss-timeout" limit that: then the port is lost, as above. A disk
+ *   of the successor's takes the place of an open one only if it is the same (serial number and WWID, or name and model where there are
+ *   none; size, format); as long as there is none, requests wait for it, and the log says why.
+ * - A request may so be performed twice. No order was promised among requests that are outstanding together, and what has completed is
+ *   never performed again, so that this is not noticed. What was written and completed but not flushed when the driver
+ *   ended is in the device or its cache, which a reset of the device does not empty; a flush that was outstanding is issued again and covers
+ *   it. As with a kernel's driver, only a loss of power loses it.
+ * - Nothing fails or is completed before the old driver and its device no longer reach this process's memory.
+ * - Functions that need a driver for their own sake (opening disks and queues) block until there is one again.
+ * - udf_reset(), udf_load(), udf_unload() and udf_modules() return -EOPNOTSUPP.
  */
 #ifndef UDF_UDF_H
 #define UDF_UDF_H
@@ -43,6 +58,11 @@ void udf_options_free(struct udf_options *o);
  * Set one option; VALUE is text and is copied. Returns 0, -EINVAL (udf_options_error() says why) or -ENOMEM.
  *
  *	device		the port: "pci:ADDRESS" (udf_port(4)), or "qemu:MODEL,KEY=VALUE,..."; without it no port is opened
+ *	port		attach: the path (with a '/') of the socket at which the driver process serves, or the name of a port of udfd's, the
+ *			port manager, whose socket is in the folder attach/ beside $UDF_SOCKET or in /run/udf. Of the rest only memory (for
+ *			buffers; default and most: 2 GiB, which cost what is used of them) and close-timeout apply
+ *	on-loss		attached: "wait" (default) for a successor of the driver process, or "fail"
+ *	loss-timeout	attached: seconds to wait for a successor and its disks at most, from the loss on; default 0: for ever
  *	backend		for QEMU, repeatable: one further argument; a value that begins with '-' is divided at its blanks
  *	drive		for QEMU, short for a back end: "FILE" or "FILE,format=FORMAT". The first drive is named udf-drive0, and is the
  *			device's if neither that nor another back end says drive=
@@ -94,13 +114,13 @@ int udf_close(struct udf *udf);
 /* Why the port was lost, NULL while it is not. Valid until udf_close(). */
 const char *udf_lost(struct udf *udf);
 
-/* Reset the port's function as the kernel's PCI core does; the driver recovers or not. Blocks. */
+/* Reset the port's function as the kernel's PCI core does; the driver recovers or not. Blocks. -EOPNOTSUPP: attached. */
 int udf_reset(struct udf *udf);
 
 /*
  * Load a further module, a name or a file, with what it depends on and with parameters "NAME=VALUE NAME=VALUE" (or NULL); unload
  * one, by name. What goes wrong is logged. Block. A module of that name that is loaded already stays as it is, and that is no error.
- * -EBUSY: the module is in use, by an open disk for instance.
+ * -EBUSY: the module is in use, by an open disk for instance. -EOPNOTSUPP: attached.
  */
 int udf_load(struct udf *udf, const char *module, const char *params);
 int udf_unload(struct udf *udf, const char *module);
@@ -110,7 +130,7 @@ struct udf_module_info {
 	char file[1024];	/* what was loaded */
 };
 
-/* Describe up to MAX modules that are loaded, in the order of loading. Returns how many there are, which may be more than MAX. */
+/* Describe up to MAX modules that are loaded, in the order of loading. Returns how many there are, which may be more than MAX; -EOPNOTSUPP: attached. */
 int udf_modules(struct udf *udf, struct udf_module_info *info, unsigned int max);
 
 unsigned int udf_cpus(const struct udf *udf);
@@ -197,7 +217,7 @@ void udf_buf_free(struct udf *udf, void *buf);
 
 /*
  * The threads that poll run the driver themselves while they wait, in udf_poll() and the functions that wait, instead of waking its
- * vCPU's thread for each step: the fastest, where one thread submits and polls all the time. Not with UDF_QUEUE_THREAD.
+ * vCPU's thread for each step: the fastest, where one thread submits and polls all the time. Attached they look for completions longer before they sleep. Not with UDF_QUEUE_THREAD.
  */
 #define UDF_QUEUE_POLLED 2u
 #define UDF_QUEUE_THREAD 1u	/* a thread of libudf runs the callbacks as completions come; udf_poll() is not needed */

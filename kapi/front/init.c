@@ -30,6 +30,10 @@ long kapi_front_command(struct host_front_command *c)
 		return kapi_chunk_alloc(c);
 	case HOST_FRONT_FREE:
 		return kapi_chunk_free(c->addr);
+	case HOST_FRONT_MEM_ADD:
+		return kapi_region_add(c);
+	case HOST_FRONT_MEM_REMOVE:
+		return kapi_region_remove(c);
 	}
 	return -EINVAL;
 }

@@ -6,6 +6,7 @@
  *   queue.c    a kernel thread per vCPU that takes requests from rings; completions
  *   request.c  a request as bios of the block layer
  *   memory.c   chunks of the arena for the application's buffers
+ *   foreign.c  memory of others, which the device reaches
  *
  * The first part is what the rest of kapi calls; the second is shared by the files of this folder.
  */
@@ -100,10 +101,44 @@ void kapi_request_start(struct kapi_request *r);
 /* The same for what takes long, or for what could not be started without waiting. */
 void kapi_request_slow(struct work_struct *work);
 
+/* queue.c */
+/* Whose memory Q's requests name; NULL: this process's application. */
+const struct kapi_domain *kapi_queue_domain(const struct kapi_queue *q);
+
 /* memory.c */
 int kapi_chunk_alloc(struct host_front_command *c);
 int kapi_chunk_free(unsigned long addr);
 /* Whether ADDR ... ADDR+LEN lies in chunks. Any context. */
 bool kapi_chunk_owns(unsigned long addr, unsigned long len);
+
+/* foreign.c */
+struct kapi_region {
+	unsigned long base;	/* physical address */
+	unsigned long len;	/* 0: unused */
+};
+
+struct kapi_domain {
+	struct kapi_region region[HOST_FRONT_REGIONS];
+};
+
+/* NULL: no such domain. */
+struct kapi_domain *kapi_domain_get(unsigned int domain);
+int kapi_region_add(struct host_front_command *c);
+int kapi_region_remove(struct host_front_command *c);
+
+/* Where the LEN bytes (not 0) are that a request names by ADDR, in the domain D; 0: it may not. Any context. */
+static inline unsigned long kapi_memory(const struct kapi_domain *d, unsigned long addr, unsigned long len)
+{
+	unsigned long offset = addr & ((1ul << UDF_RING_REGION_SHIFT) - 1), size;
+	const struct kapi_region *m;
+
+	if (likely(!d))
+		return kapi_chunk_owns(addr, len) ? addr : 0;
+	if (addr >> UDF_RING_REGION_SHIFT >= HOST_FRONT_REGIONS)
+		return 0;
+	m = &d->region[addr >> UDF_RING_REGION_SHIFT];
+	size = smp_load_acquire(&m->len);
+	return len <= size && offset <= size - len ? m->base + offset : 0;
+}
 
 #endif

@@ -34,6 +34,7 @@ struct kapi_queue {
 	bool closing, broken, polls;
 	struct list_head polled;	/* requests that are polled for, until they are reclaimed */
 	unsigned int nr_polled;
+	const struct kapi_domain *domain;
 
 	raw_spinlock_t lock ____cacheline_aligned;	/* completions and the list of freed requests */
 	struct kapi_request *freed;
@@ -120,6 +121,11 @@ void kapi_queue_again(struct kapi_request *r)
 	r->next = q->freed;
 	q->freed = r;
 	raw_spin_unlock_irqrestore(&q->lock, flags);
+}
+
+const struct kapi_domain *kapi_queue_domain(const struct kapi_queue *q)
+{
+	return q->domain;
 }
 
 static struct kapi_request *request_get(struct kapi_queue *q)
@@ -377,6 +383,7 @@ static struct kapi_queue *queue_new(struct host_front_command *c)
 	init_completion(&q->drained);
 	q->cpu = c->cpu;
 	q->cookie = c->cookie;
+	q->domain = kapi_domain_get(c->domain);
 	return q;
 }
 
@@ -392,7 +399,7 @@ int kapi_queue_attach(struct host_front_command *c)
 	int err = -EBUSY;
 	unsigned int i;
 
-	if (c->cpu >= HOST_CPUS_MAX || !cpus[c->cpu].task || c->flags & ~HOST_FRONT_POLLED)
+	if (c->cpu >= HOST_CPUS_MAX || !cpus[c->cpu].task || c->flags & ~HOST_FRONT_POLLED || c->domain >= HOST_FRONT_DOMAINS)
 		return -EINVAL;
 	q = queue_new(c);
 	if (IS_ERR(q))

@@ -38,16 +38,17 @@ static int check_range(const struct kapi_request *r)
 
 /*
  * Segments are whole blocks: the block layer may have to divide a request behind any of them, and dies of a BUG when that leaves
- * less than a block.
+ * less than a block. The segment's address becomes the memory's.
  */
-static int check_segment(const struct kapi_request *r, const struct udf_ring_segment *s)
+static int check_segment(const struct kapi_request *r, struct udf_ring_segment *s)
 {
 	unsigned int mask = queue_dma_alignment(bdev_get_queue(r->disk->bdev));
 	unsigned int block = bdev_logical_block_size(r->disk->bdev);
 
 	if (!s->len || s->len > UDF_RING_LENGTH_MAX || (s->addr | s->len) & mask || s->len & (block - 1))
 		return -EINVAL;
-	return kapi_chunk_owns(s->addr, s->len) ? 0 : -EFAULT;
+	s->addr = kapi_memory(kapi_queue_domain(r->queue), s->addr, s->len);
+	return s->addr ? 0 : -EFAULT;
 }
 
 /* Check the list of segments and fill TABLE; an entry of a list in shared memory is copied before it is looked at. */
@@ -86,7 +87,8 @@ static struct bio_vec *prepare_table(struct kapi_request *r)
 	if (n > UDF_RING_INLINE) {
 		unsigned long addr = r->sqe.segment[0].addr;
 
-		if (addr % sizeof(unsigned long) || !kapi_chunk_owns(addr, n * sizeof(*list)))
+		addr = kapi_memory(kapi_queue_domain(r->queue), addr, n * sizeof(*list));
+		if (!addr || addr % sizeof(unsigned long))
 			return ERR_PTR(-EFAULT);
 		list = (const struct udf_ring_segment *)addr;
 		table = kmalloc_array(n, sizeof(*table), GFP_NOIO);

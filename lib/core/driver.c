@@ -94,6 +94,7 @@ static void udf_driver_take_down(struct udf_driver *d)
 		udf_mem_unmap();
 	if (h->port)
 		h->port->ops->close(h->port);
+	udf_foreign_reset();
 	udf_bridges_unmap();
 	udf_signals_restore();
 	if (h->image) {
@@ -307,6 +308,21 @@ void udf_driver_modules(struct udf_driver *driver, void (*each)(void *arg, const
 int udf_driver_modalias(struct udf_driver *driver, char *buf, size_t len)
 {
 	return udf_host.vpci ? udf_vpci_modalias(udf_host.vpci, buf, len) : -ENODEV;
+}
+
+int udf_driver_mem_add(struct udf_driver *driver, int fd, uint64_t len, int lease, uint64_t *dev)
+{
+	return udf_foreign_add(fd, len, lease, dev);
+}
+
+uint64_t udf_driver_mem_granule(struct udf_driver *driver)
+{
+	return udf_host.port && udf_host.port->ops->dma_add ? udf_host.port->ops->dma_granule : 0;
+}
+
+int udf_driver_mem_remove(struct udf_driver *driver, uint64_t dev)
+{
+	return udf_foreign_remove(dev);
 }
 
 void udf_driver_kick(struct udf_driver *driver, unsigned int cpu)

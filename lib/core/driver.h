@@ -68,6 +68,14 @@ void udf_driver_kick(struct udf_driver *driver, unsigned int cpu);
 int udf_driver_drive(struct udf_driver *driver, unsigned int cpu, bool (*until)(void *arg), void *arg, uint64_t spin_ns);
 void udf_driver_release(struct udf_driver *driver, unsigned int cpu);
 
+/*
+ * Foreign memory (front.h): let the device reach the first LEN bytes of the memory file FD, see dma_add() in port.h; sets *DEV.
+ * -EOPNOTSUPP: the transport has no way to. udf_driver_mem_remove() also unmaps what kernel code has touched.
+ */
+int udf_driver_mem_add(struct udf_driver *driver, int fd, uint64_t len, int lease, uint64_t *dev);
+uint64_t udf_driver_mem_granule(struct udf_driver *driver);	/* what LEN is a multiple of; 0: there is no way */
+int udf_driver_mem_remove(struct udf_driver *driver, uint64_t dev);
+
 unsigned int udf_driver_cpus(const struct udf_driver *driver);
 struct udf_image *udf_driver_image(struct udf_driver *driver);
 

@@ -6,12 +6,8 @@
  * callbacks run. Whatever the ring says of a slot that is not in flight is ignored.
  */
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "front/internal.h"
 
@@ -149,9 +145,7 @@ void udf_queue_kill(struct udf_queue *q)
 
 void udf_queue_wake(struct udf_queue *q)
 {
-	atomic_fetch_add(&q->wake, 1);
-	if (atomic_load(&q->sleepers))
-		syscall(SYS_futex, &q->wake, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	udf_waker_wake(&q->waker);
 }
 
 static bool interrupted(struct udf_queue *q)
@@ -159,13 +153,9 @@ static bool interrupted(struct udf_queue *q)
 	return atomic_load(&q->udf->lost) || atomic_load(&q->stop);
 }
 
-/*
- * Look for a completion for a short while, the longer the more often that paid off. Returns whether there is one. What it reads
- * unlocked is only a hint.
- */
-static bool spin(struct udf_queue *q)
+/* Look for a completion for FOR_NS. Returns whether there is one. What it reads unlocked is only a hint. */
+static bool look(struct udf_queue *q, unsigned int for_ns)
 {
-	unsigned int for_ns = __atomic_load_n(&q->spin_ns, __ATOMIC_RELAXED), next;
 	const struct udf_ring_shared *s = q->cq.shared;
 	uint64_t end = udf_now() + for_ns;
 	bool found;
@@ -179,6 +169,14 @@ static bool spin(struct udf_queue *q)
 			__builtin_ia32_pause();
 		}
 	} while (!found && !interrupted(q) && udf_now() < end);
+	return found;
+}
+
+/* The same for a short while, the longer the more often that paid off. */
+static bool spin(struct udf_queue *q)
+{
+	unsigned int for_ns = __atomic_load_n(&q->spin_ns, __ATOMIC_RELAXED), next;
+	bool found = look(q, for_ns);
 
 	next = found ? for_ns * 2 : for_ns / 2;
 	next = next > SPIN_MAX_NS ? SPIN_MAX_NS : next < SPIN_MIN_NS ? SPIN_MIN_NS : next;
@@ -203,6 +201,8 @@ static bool drive(struct udf_queue *q)
 	uint64_t end = 0;
 	int err;
 
+	if (q->udf->attach)
+		return look(q, DRIVE_NS);
 	do {
 		err = udf_driver_drive(q->udf->driver, q->cpu, ready, q, DRIVE_NS);
 		if (err == -EBUSY && !end)
@@ -220,7 +220,7 @@ static void sleep_until(struct udf_queue *q, uint64_t deadline, bool idle_too)
 	bool there;
 
 	atomic_fetch_add(&q->sleepers, 1);
-	seen = atomic_load(&q->wake);
+	seen = atomic_load(q->waker.word);
 	pthread_mutex_lock(&q->cq_lock);
 	there = udf_ring_wait_cq(&q->cq);
 	pthread_mutex_unlock(&q->cq_lock);
@@ -229,7 +229,7 @@ static void sleep_until(struct udf_queue *q, uint64_t deadline, bool idle_too)
 		struct timespec ts = { .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
 
 		if (!deadline || left)
-			syscall(SYS_futex, &q->wake, FUTEX_WAIT_PRIVATE, seen, deadline ? &ts : NULL, NULL, 0);
+			udf_waker_wait(&q->waker, seen, deadline ? &ts : NULL);
 	}
 	atomic_fetch_sub(&q->sleepers, 1);
 }

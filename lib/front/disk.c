@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "front/attach.h"
 #include "front/internal.h"
 
 static void convert(struct udf_disk_info *info, const struct host_front_disk *r)
@@ -42,7 +43,7 @@ static int by_id(const void *a, const void *b)
 }
 
 /* All disks in the order they came, to be freed; *N is how many. NULL: no memory. */
-static struct host_front_disk *list_disks(unsigned int *n)
+static struct host_front_disk *list_disks(struct udf *udf, unsigned int *n)
 {
 	struct host_front_disk *list = calloc(HOST_FRONT_DISKS, sizeof(*list));
 	unsigned int i;
@@ -51,7 +52,7 @@ static struct host_front_disk *list_disks(unsigned int *n)
 	if (!list)
 		return NULL;
 	for (i = 0; i < HOST_FRONT_DISKS; i++) {
-		udf_host_disk(i, &list[*n]);
+		udf_news_disk(udf->news, i, &list[*n]);
 		if (list[*n].id)
 			(*n)++;
 	}
@@ -66,7 +67,7 @@ int udf_disks(struct udf *udf, struct udf_disk_info *info, unsigned int max)
 
 	if (atomic_load(&udf->lost))
 		return -ENODEV;
-	list = list_disks(&n);
+	list = list_disks(udf, &n);
 	if (!list)
 		return -ENOMEM;
 	for (i = 0; i < n && i < max; i++)
@@ -81,11 +82,11 @@ static int wait_change(struct udf *udf, unsigned int seen, uint64_t deadline)
 	while (!atomic_load(&udf->lost)) {
 		uint64_t now = udf_now();
 
-		if (udf_host_changes() != seen)
+		if (udf_news_changes(udf->news) != seen)
 			return 0;
 		if (deadline && now >= deadline)
 			return -ETIMEDOUT;
-		udf_host_wait(seen, deadline ? (int64_t)(deadline - now) : -1);
+		udf_news_wait(udf->news, seen, deadline ? (int64_t)(deadline - now) : -1);
 	}
 	return -ENODEV;
 }
@@ -100,7 +101,7 @@ int udf_wait_disks(struct udf *udf, unsigned int count, int timeout_ms)
 	uint64_t deadline = deadline_of(timeout_ms);
 
 	for (;;) {
-		unsigned int seen = udf_host_changes();
+		unsigned int seen = udf_news_changes(udf->news);
 		int n = udf_disks(udf, NULL, 0), err;
 
 		if (n < 0 || (unsigned int)n >= count)
@@ -116,17 +117,17 @@ int udf_wait_change(struct udf *udf, unsigned int *seen, int timeout_ms)
 	int err = wait_change(udf, *seen, deadline_of(timeout_ms));
 
 	if (!err)
-		*seen = udf_host_changes();
+		*seen = udf_news_changes(udf->news);
 	return err;
 }
 
-static int find(const char *name, struct host_front_disk *out)
+static int find(struct udf *udf, const char *name, struct host_front_disk *out)
 {
 	struct host_front_disk *list;
 	unsigned int n, i;
 	int err = -ENOENT;
 
-	list = list_disks(&n);
+	list = list_disks(udf, &n);
 	if (!list)
 		return -ENOMEM;
 	if (!name && n > 1)
@@ -150,31 +151,31 @@ static void cache(struct udf_disk *disk, const struct host_front_disk *r)
 int udf_disk_open(struct udf *udf, const char *name, struct udf_disk **out)
 {
 	struct host_front_command c = { .op = HOST_FRONT_OPEN };
-	unsigned int seen = udf_host_changes();
+	unsigned int seen = udf_news_changes(udf->news);
 	struct host_front_disk r;
 	struct udf_disk *disk;
 	int err;
 
 	if (atomic_load(&udf->lost))
 		return -ENODEV;
-	err = find(name, &r);
+	err = find(udf, name, &r);
 	if (err)
 		return err;
 	disk = calloc(1, sizeof(*disk));
 	if (!disk)
 		return -ENOMEM;
-	c.disk = r.id;
-	err = udf_command(udf, &c);
-	if (err) {
-		free(disk);
-		return err;
-	}
 	disk->udf = udf;
 	disk->id = r.id;
 	disk->block_mask = r.logical_block - 1;
 	disk->align_mask = r.dma_alignment;
 	atomic_store(&disk->seen, seen);
 	cache(disk, &r);
+	c.disk = r.id;
+	err = udf->attach ? udf_attach_disk_open(disk) : udf_command(udf, &c);
+	if (err) {
+		free(disk);
+		return err;
+	}
 
 	pthread_mutex_lock(&udf->lock);
 	disk->next = udf->disks;
@@ -200,7 +201,10 @@ void udf_disk_close(struct udf_disk *disk)
 	if (*p)
 		*p = disk->next;
 	pthread_mutex_unlock(&udf->lock);
-	udf_command(udf, &c);	/* a disk that has gone was closed with it */
+	if (udf->attach)
+		udf_attach_disk_close(disk);
+	else
+		udf_command(udf, &c);	/* a disk that has gone was closed with it */
 	free(disk);
 }
 
@@ -208,7 +212,7 @@ int udf_disk_info(struct udf_disk *disk, struct udf_disk_info *info)
 {
 	struct host_front_disk r;
 
-	udf_host_disk(disk->id % HOST_FRONT_DISKS, &r);
+	udf_news_disk(disk->udf->news, disk->id % HOST_FRONT_DISKS, &r);
 	if (r.id != disk->id || atomic_load(&disk->udf->lost))
 		return -ENODEV;
 	convert(info, &r);
@@ -217,12 +221,12 @@ int udf_disk_info(struct udf_disk *disk, struct udf_disk_info *info)
 
 int udf_disk_refresh(struct udf_disk *disk)
 {
-	unsigned int now = udf_host_changes();
+	unsigned int now = udf_news_changes(disk->udf->news);
 	struct host_front_disk r;
 
 	if (atomic_load_explicit(&disk->seen, memory_order_relaxed) == now)
 		return 0;
-	udf_host_disk(disk->id % HOST_FRONT_DISKS, &r);
+	udf_news_disk(disk->udf->news, disk->id % HOST_FRONT_DISKS, &r);
 	if (r.id != disk->id)
 		return -ENODEV;	/* not marked as seen: the next call fails as well */
 	cache(disk, &r);

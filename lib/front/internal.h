@@ -7,6 +7,8 @@
  *   queue.c    open and close queues                  submit.c   requests into the ring
  *   complete.c completions out of it, and waiting     sync.c     requests that wait
  *   host.c     what the kernel world calls            buddy.c    buffers
+ *   proto.c    messages to another process            serve*.c   the driver process's side of an attached application
+ *   attach*.c  the application's side: a driver in another process
  *
  * Locks, from the outside in: udf.lock (queues, disks, the port's state), queue.cq_lock (completions), queue.sq_lock
  * (submissions, free slots). None is held across a callback, or across a call of the driver that waits.
@@ -18,6 +20,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "core/driver.h"
 #include "cpu.h"
@@ -42,6 +45,9 @@ struct udf_options {
 	void *log_arg;
 	void (*progress)(void *arg, const char *step, unsigned int percent);
 	void *progress_arg;
+	char *port;			/* of another process: its socket */
+	bool loss_fails;
+	unsigned int loss_timeout;	/* seconds, 0: none */
 };
 
 /* The device's specification with what drive= and size= add to it; to be freed. NULL: no memory. */
@@ -63,8 +69,20 @@ void udf_modules_free(struct udf_modules *m);
 /* Load the module that O names, or else the port's, with its parameters. */
 int udf_modules_load_first(struct udf_driver *driver, const struct udf_options *o, struct udf_error *err);
 
+/* What disks there are: written by the kernel world, or from another driver process's messages. */
+struct udf_news {
+	struct host_front_table table;
+	atomic_uint changes;		/* futex */
+};
+
+struct udf_attach;			/* a driver in another process: attach.h */
+struct udf_server;			/* applications in other processes: serve.h */
+
 struct udf {
-	struct udf_driver *driver;
+	struct udf_driver *driver;	/* in this process, or ... */
+	struct udf_attach *attach;	/* ... in another one */
+	_Atomic(struct udf_server *) server;
+	struct udf_news *news;
 	struct udf_modules *modules;
 	struct udf_heap *heap;
 	pthread_mutex_t lock;
@@ -89,6 +107,8 @@ struct udf_disk {
 	_Atomic uint64_t size;
 	atomic_uint flags;
 	uint32_t block_mask, align_mask;
+	atomic_uint remote;		/* attached: its id at the driver process, 0: not coupled; changes under all queues' sq_lock */
+	struct udf_disk *attached;	/* next, for the connection's thread */
 };
 
 /* A request in flight. */
@@ -106,6 +126,25 @@ struct udf_slot {
 	bool busy;
 };
 
+/* What an attached queue keeps of a request, to issue it again. */
+struct udf_kept {
+	struct udf_ring_sqe e;
+	struct udf_disk *disk;
+	uint64_t order;			/* requests are issued again in the order they were made */
+	bool pushed;			/* the ring has it */
+};
+
+/* Who is told of completions. */
+struct udf_waker {
+	atomic_uint *word;		/* futex: changes when a sleeper is to look again */
+	atomic_uint *sleepers;		/* NULL: not known here */
+	bool shared;			/* with another process */
+};
+
+void udf_waker_wake(const struct udf_waker *w);
+/* Sleep until the word is not SEEN, until TIMEOUT (NULL: for ever); may return early. */
+void udf_waker_wait(const struct udf_waker *w, unsigned int seen, const struct timespec *timeout);
+
 struct udf_waiter;
 
 struct udf_queue {
@@ -114,7 +153,8 @@ struct udf_queue {
 	unsigned int cpu, depth, flags;
 	void *mem;
 	size_t mem_len;
-	unsigned long id;		/* the kernel world's */
+	int mem_fd;			/* attached: the file it lies in, else -1 */
+	unsigned long id;		/* the kernel world's; attached: the number in messages */
 
 	pthread_mutex_t sq_lock __attribute__((aligned(64)));
 	struct udf_ring sq;		/* the half of the ring that submits */
@@ -123,12 +163,17 @@ struct udf_queue {
 	bool dead;			/* takes nothing any more */
 	uint64_t kicks, bounced, requests, bytes_read, bytes_written;
 	atomic_uint in_flight;
+	struct udf_kept *kept;		/* attached: of each slot, else NULL */
+	uint64_t order;
+	bool online;			/* attached: the driver process has the ring */
+	struct udf_queue *attached;	/* next, for the connection's thread */
 
 	pthread_mutex_t cq_lock __attribute__((aligned(64)));
 	struct udf_ring cq;		/* the half that completes */
 	unsigned int spin_ns;
 
-	atomic_uint wake __attribute__((aligned(64)));	/* futex: changes when a sleeper is to look again */
+	struct udf_waker waker __attribute__((aligned(64)));
+	atomic_uint wake;		/* its word, where the driver is in this process */
 	atomic_uint sleepers;
 	atomic_bool stop;		/* for the thread */
 	pthread_t thread;
@@ -140,21 +185,23 @@ struct udf_queue {
 
 #define UDF_SLOT_NONE UINT16_MAX
 
-/* host.c: the one port of this process, for the kernel world's calls. */
+/* host.c: the one port that this process drives, for the kernel world's calls. Sets UDF->news. */
 int udf_host_claim(struct udf *udf);
 void udf_host_release(void);
 /* Copy the record of SLOT as it is now. */
-void udf_host_disk(unsigned int slot, struct host_front_disk *r);
+void udf_news_disk(struct udf_news *news, unsigned int slot, struct host_front_disk *r);
 /* Changes with each change of the table. */
-unsigned int udf_host_changes(void);
+unsigned int udf_news_changes(struct udf_news *news);
 /* Sleep until it is not SEEN, at most TIMEOUT_NS (negative: for ever); may return early. */
-void udf_host_wait(unsigned int seen, int64_t timeout_ns);
+void udf_news_wait(struct udf_news *news, unsigned int seen, int64_t timeout_ns);
 /* Make all who wait look again. */
-void udf_host_touch(void);
+void udf_news_touch(struct udf_news *news);
 
 /* port.c */
 /* Perform C in the kernel world; sets its results. Waits. Returns 0 or a negative errno. */
 int udf_command(struct udf *udf, struct host_front_command *c);
+/* The port is lost; WHY is kept if it is the first to say so. */
+void udf_set_lost(struct udf *udf, const char *why);
 /* A thread that takes none of the application's signals. Returns 0 or a negative errno. */
 int udf_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
 

@@ -32,6 +32,7 @@ void udf_options_free(struct udf_options *o)
 	if (!o)
 		return;
 	free(o->device);
+	free(o->port);
 	free(o->module);
 	free(o->release);
 	free(o->image);
@@ -127,6 +128,14 @@ static int set_device(struct udf_options *o, const char *value)
 	if (!colon || colon == value || !colon[1])
 		return udf_error_set(&o->err, -EINVAL, "device is '%s', but must be TRANSPORT:NAME, as in qemu:MODEL,KEY=VALUE", value);
 	return set_text(o, &o->device, value);
+}
+
+static int set_on_loss(struct udf_options *o, const char *value)
+{
+	if (strcmp(value, "wait") && strcmp(value, "fail"))
+		return udf_error_set(&o->err, -EINVAL, "on-loss is '%s', but must be wait or fail", value);
+	o->loss_fails = !strcmp(value, "fail");
+	return 0;
 }
 
 static int set_memory(struct udf_options *o, const char *value)
@@ -274,7 +283,7 @@ static char **text_field(struct udf_options *o, const char *name)
 	} fields[] = {
 		{ "module", &o->module }, { "release", &o->release }, { "image", &o->image },
 		{ "kapi", &o->kapi }, { "cache", &o->cache }, { "modules", &o->modules },
-		{ "firmware", &o->firmware },
+		{ "firmware", &o->firmware }, { "port", &o->port },
 		{ "trace", &o->trace }, { "trace-only", &o->trace_only }, { "trace-format", &o->trace_format },
 	};
 	unsigned int i;
@@ -335,6 +344,10 @@ int udf_options_set(struct udf_options *o, const char *name, const char *value)
 		return set_switch(o, name, value, &o->perf_map);
 	if (!strcmp(name, "close-timeout"))
 		return set_unsigned(o, name, value, 0, 86400, &o->close_timeout);
+	if (!strcmp(name, "on-loss"))
+		return set_on_loss(o, value);
+	if (!strcmp(name, "loss-timeout"))
+		return set_unsigned(o, name, value, 0, 86400, &o->loss_timeout);
 	return udf_error_set(&o->err, -EINVAL, "there is no option '%s'", name);
 }
 

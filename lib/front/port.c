@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "front/attach.h"
 #include "front/internal.h"
+#include "front/serve.h"
 
 #define COMMAND_TIMEOUT_MS 120000	/* longer than the default timeouts of drivers */
 
@@ -24,6 +26,8 @@ int udf_command(struct udf *udf, struct host_front_command *c)
 
 	if (atomic_load(&udf->lost))
 		return -ENODEV;
+	if (udf->attach)
+		return udf_attach_command(udf->attach, c);
 	copy = malloc(sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
@@ -103,9 +107,8 @@ static void on_event(void *ctx, const char *action, const char *devpath, const c
 	udf_modules_event(udf->modules, action, env, n);
 }
 
-static void on_lost(void *ctx, const char *why)
+void udf_set_lost(struct udf *udf, const char *why)
 {
-	struct udf *udf = ctx;
 	struct udf_queue *q;
 
 	pthread_mutex_lock(&udf->lock);
@@ -115,7 +118,13 @@ static void on_lost(void *ctx, const char *why)
 	for (q = udf->queues; q; q = q->next)
 		udf_queue_wake(q);
 	pthread_mutex_unlock(&udf->lock);
-	udf_host_touch();
+	udf_news_touch(udf->news);
+	udf_serve_changed(udf);
+}
+
+static void on_lost(void *ctx, const char *why)
+{
+	udf_set_lost(ctx, why);
 }
 
 const char *udf_lost(struct udf *udf)
@@ -221,6 +230,13 @@ int udf_open(struct udf_options *o, struct udf **out)
 		err = udf_error_set(&o->err, -ENOMEM, "no memory");
 		goto free_udf;
 	}
+	if (o->port) {
+		err = udf_attach_open(udf, o);
+		if (err)
+			goto free_udf;
+		*out = udf;
+		return 0;
+	}
 	if (udf_host_claim(udf)) {
 		err = udf_error_set(&o->err, -EBUSY, "this process drives a port already; another one needs a process of its own");
 		goto free_udf;
@@ -283,16 +299,44 @@ static void abandon(struct udf *udf)
 		udf_queue_kill(q);
 }
 
+static void release_all(struct udf *udf)
+{
+	struct udf_disk *disk;
+
+	while (udf->queues)
+		udf_queue_end(udf->queues, false);
+	while ((disk = udf->disks)) {
+		udf->disks = disk->next;
+		free(disk);
+	}
+}
+
+/* The driver process is not asked for anything: it notices. */
+static int close_attached(struct udf *udf)
+{
+	drain_all(udf);
+	udf_attach_stop(udf->attach);
+	abandon(udf);
+	release_all(udf);
+	udf_heap_end(udf->heap, false);
+	udf->heap = NULL;
+	udf_attach_free(udf);
+	udf_free(udf);
+	return 0;
+}
+
 int udf_close(struct udf *udf)
 {
 	struct udf_error e = UDF_ERROR_INIT;
-	struct udf_disk *disk;
 	bool idle;
 	int err;
 
 	if (!udf)
 		return 0;
 	atomic_store(&udf->closing, true);
+	if (udf->attach)
+		return close_attached(udf);
+	udf_serve_stop(udf);
 	idle = udf_modules_stop(udf->modules, udf->close_timeout);
 	if (drain_all(udf) && idle && !atomic_load(&udf->lost))
 		give_back(udf);
@@ -305,13 +349,9 @@ int udf_close(struct udf *udf)
 		return err;
 
 	/* The kernel world is gone: what it was given can go as well. */
-	while (udf->queues)
-		udf_queue_end(udf->queues, false);
-	while ((disk = udf->disks)) {
-		udf->disks = disk->next;
-		free(disk);
-	}
+	release_all(udf);
 	udf_host_release();
+	udf_serve_free(udf);
 	udf_free(udf);
 	return err;
 }
@@ -320,6 +360,8 @@ int udf_close(struct udf *udf)
 
 int udf_reset(struct udf *udf)
 {
+	if (udf->attach)
+		return -EOPNOTSUPP;
 	if (atomic_load(&udf->lost))
 		return -ENODEV;
 	return udf_driver_control(udf->driver, HOST_CMD_RESET, NULL, NULL, 0, COMMAND_TIMEOUT_MS);
@@ -336,6 +378,8 @@ int udf_load(struct udf *udf, const char *module, const char *params)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 
+	if (udf->attach)
+		return -EOPNOTSUPP;
 	return logged(udf_driver_load(udf->driver, module, params, &err), &err);
 }
 
@@ -343,6 +387,8 @@ int udf_unload(struct udf *udf, const char *module)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 
+	if (udf->attach)
+		return -EOPNOTSUPP;
 	return logged(udf_driver_unload(udf->driver, module, &err), &err);
 }
 
@@ -366,13 +412,15 @@ int udf_modules(struct udf *udf, struct udf_module_info *info, unsigned int max)
 {
 	struct module_list list = { .info = info, .max = max };
 
+	if (udf->attach)
+		return -EOPNOTSUPP;
 	udf_driver_modules(udf->driver, add_module, &list);
 	return list.n;
 }
 
 void udf_wake(struct udf *udf)
 {
-	udf_host_touch();
+	udf_news_touch(udf->news);
 }
 
 unsigned int udf_cpus(const struct udf *udf)
@@ -380,17 +428,26 @@ unsigned int udf_cpus(const struct udf *udf)
 	return udf->cpus;
 }
 
-void udf_stats(struct udf *udf, struct udf_stats *stats)
+static void driver_stats(struct udf *udf, struct udf_stats *stats)
 {
 	struct udf_driver_stats driver;
-	struct udf_queue *q;
 
-	memset(stats, 0, sizeof(*stats));
 	udf_driver_stats(udf->driver, &driver);
 	stats->start_ns = driver.start_ns;
 	stats->privileged_calls = driver.privileged_calls;
 	stats->interrupts = driver.interrupts;
 	stats->idle_sleeps = driver.idle_sleeps;
+}
+
+void udf_stats(struct udf *udf, struct udf_stats *stats)
+{
+	struct udf_queue *q;
+
+	memset(stats, 0, sizeof(*stats));
+	if (udf->attach)
+		udf_attach_stats(udf->attach, stats);
+	else
+		driver_stats(udf, stats);
 	pthread_mutex_lock(&udf->lock);
 	stats->requests = udf->requests;
 	stats->bytes_read = udf->bytes_read;

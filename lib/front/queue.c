@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "front/attach.h"
 #include "front/internal.h"
+#include "front/proto.h"
 
 #define DEPTH_DEFAULT	256u
 #define SPIN_START_NS	20000u
@@ -29,10 +32,32 @@ static void queue_free(struct udf_queue *q)
 	pthread_mutex_destroy(&q->cq_lock);
 	pthread_mutex_destroy(&q->wait_lock);
 	free(q->slots);
+	free(q->kept);
+	if (q->mem_fd >= 0)
+		close(q->mem_fd);
 	free(q);
 }
 
-static struct udf_queue *queue_new(unsigned int depth)
+/* The ring's memory; in a file that the driver process can map, if it is another one. */
+static int queue_map(struct udf_queue *q, bool attached)
+{
+	int flags = attached ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+
+	q->mem_len = (udf_ring_size(q->depth) + 4095) & ~4095ul;
+	if (attached) {
+		q->mem_fd = udf_memory_file("udf-ring", q->mem_len);
+		if (q->mem_fd < 0)
+			return q->mem_fd;
+	}
+	q->mem = mmap(NULL, q->mem_len, PROT_READ | PROT_WRITE, flags | MAP_POPULATE, q->mem_fd, 0);
+	if (q->mem == MAP_FAILED) {
+		q->mem = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct udf_queue *queue_new(unsigned int depth, bool attached)
 {
 	struct udf_queue *q = aligned_alloc(64, (sizeof(*q) + 63) & ~63ul);
 	unsigned int i;
@@ -45,16 +70,17 @@ static struct udf_queue *queue_new(unsigned int depth)
 	pthread_mutex_init(&q->wait_lock, NULL);
 	q->depth = depth;
 	q->spin_ns = SPIN_START_NS;
-	q->mem_len = (udf_ring_size(depth) + 4095) & ~4095ul;
-	q->mem = mmap(NULL, q->mem_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	q->mem_fd = -1;
 	q->slots = calloc(depth, sizeof(*q->slots));
-	if (q->mem == MAP_FAILED)
-		q->mem = NULL;
-	if (!q->mem || !q->slots || udf_ring_create(&q->sq, q->mem, q->mem_len, depth)) {
+	q->kept = attached ? calloc(depth, sizeof(*q->kept)) : NULL;
+	if (queue_map(q, attached) || !q->slots || (attached && !q->kept) || udf_ring_create(&q->sq, q->mem, q->mem_len, depth)) {
 		queue_free(q);
 		return NULL;
 	}
 	q->cq = q->sq;
+	q->waker = (struct udf_waker){ .word = &q->wake, .sleepers = &q->sleepers };
+	if (attached)
+		q->waker = (struct udf_waker){ .word = (atomic_uint *)&q->sq.shared->cq_wake, .sleepers = &q->sleepers, .shared = true };
 	for (i = 0; i < depth; i++)
 		q->slots[i].next = i + 1 < depth ? i + 1 : UDF_SLOT_NONE;
 	return q;
@@ -63,11 +89,15 @@ static struct udf_queue *queue_new(unsigned int depth)
 static int queue_attach(struct udf_queue *q)
 {
 	struct host_front_command c = {
-		.op = HOST_FRONT_ATTACH, .cpu = q->cpu, .ring = q->mem, .ring_size = q->mem_len, .cookie = (unsigned long)q,
+		.op = HOST_FRONT_ATTACH, .cpu = q->cpu, .ring = q->mem, .ring_size = q->mem_len,
+		.cookie = (unsigned long)&q->waker,
 		.flags = q->flags & UDF_QUEUE_POLLED ? HOST_FRONT_POLLED : 0,
 	};
-	int err = udf_command(q->udf, &c);
+	int err;
 
+	if (q->udf->attach)
+		return udf_attach_queue_add(q);
+	err = udf_command(q->udf, &c);
 	q->id = c.queue;
 	return err;
 }
@@ -104,7 +134,7 @@ int udf_queue_open(struct udf *udf, int vcpu, unsigned int depth, unsigned int f
 		return -ENODEV;
 	while (entries < (depth ? depth : DEPTH_DEFAULT))
 		entries *= 2;
-	q = queue_new(entries);
+	q = queue_new(entries, udf->attach);
 	if (!q)
 		return -ENOMEM;
 	q->udf = udf;
@@ -153,7 +183,9 @@ void udf_queue_end(struct udf_queue *q, bool detach)
 	struct host_front_command c = { .op = HOST_FRONT_DETACH, .queue = q->id };
 
 	queue_stop_thread(q);
-	if (detach)
+	if (q->udf->attach)
+		udf_attach_queue_remove(q);
+	else if (detach)
 		udf_command(q->udf, &c);
 	queue_unlink(q);
 	queue_free(q);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "front/attach.h"
 #include "front/internal.h"
 
 struct request {
@@ -93,6 +94,12 @@ static bool in_place(const struct request *r)
 	return true;
 }
 
+/* What names P, of the heap, in the ring. */
+static unsigned long address(const struct request *r, const void *p)
+{
+	return r->q->udf->attach ? udf_attach_address(r->q->udf->attach, p) : (unsigned long)p;
+}
+
 /* Let the caller's own memory be the request's. */
 static int use_memory(const struct request *r, struct udf_slot *slot, struct udf_ring_sqe *e)
 {
@@ -103,11 +110,11 @@ static int use_memory(const struct request *r, struct udf_slot *slot, struct udf
 		slot->list = udf_heap_alloc(r->q->udf->heap, r->n * sizeof(*s));
 		if (!slot->list)
 			return -ENOMEM;
-		e->segment[0] = (struct udf_ring_segment){ .addr = (unsigned long)slot->list, .len = r->n * sizeof(*s) };
+		e->segment[0] = (struct udf_ring_segment){ .addr = address(r, slot->list), .len = r->n * sizeof(*s) };
 		s = slot->list;
 	}
 	for (i = 0; i < r->n; i++)
-		s[i] = (struct udf_ring_segment){ .addr = (unsigned long)r->iov[i].iov_base, .len = r->iov[i].iov_len };
+		s[i] = (struct udf_ring_segment){ .addr = address(r, r->iov[i].iov_base), .len = r->iov[i].iov_len };
 	e->nr_segments = r->n;
 	return 0;
 }
@@ -128,7 +135,7 @@ static int bounce_memory(const struct request *r, struct udf_slot *slot, struct 
 		return -ENOMEM;
 	if (r->op == UDF_RING_WRITE)
 		copy_in(slot->bounce, r->iov, r->n);
-	e->segment[0] = (struct udf_ring_segment){ .addr = (unsigned long)slot->bounce, .len = r->len };
+	e->segment[0] = (struct udf_ring_segment){ .addr = address(r, slot->bounce), .len = r->len };
 	e->nr_segments = 1;
 	return 0;
 }
@@ -141,10 +148,10 @@ void udf_slot_release(struct udf *udf, struct udf_slot *slot)
 }
 
 /* Put the request into a slot and the ring. */
-static int push(struct udf_queue *q, const struct udf_slot *prepared, struct udf_ring_sqe *e)
+static int push(struct udf_queue *q, struct udf_disk *disk, const struct udf_slot *prepared, struct udf_ring_sqe *e)
 {
 	struct udf_slot *slot;
-	bool kick;
+	bool kick = false;
 	int index;
 
 	pthread_mutex_lock(&q->sq_lock);
@@ -163,11 +170,15 @@ static int push(struct udf_queue *q, const struct udf_slot *prepared, struct udf
 	};
 	atomic_fetch_add_explicit(&q->in_flight, 1, memory_order_relaxed);
 	q->bounced += !!prepared->bounce;
-	udf_ring_push(&q->sq, e);
-	kick = udf_ring_publish(&q->sq);
+	if (!q->kept || udf_attach_keep(q, index, disk, e)) {
+		udf_ring_push(&q->sq, e);
+		kick = udf_ring_publish(&q->sq);
+	}
 	q->kicks += kick;
 	pthread_mutex_unlock(&q->sq_lock);
-	if (kick)
+	if (kick && q->udf->attach)
+		udf_attach_kick(q->udf->attach);
+	else if (kick)
 		udf_driver_kick(q->udf->driver, q->cpu);
 	return 0;
 }
@@ -189,7 +200,7 @@ static int submit(const struct request *r)
 	if (has_data(r))
 		err = in_place(r) ? use_memory(r, &slot, &e) : bounce_memory(r, &slot, &e);
 	if (!err)
-		err = push(r->q, &slot, &e);
+		err = push(r->q, r->disk, &slot, &e);
 	if (err)
 		udf_slot_release(r->q->udf, &slot);
 	return err;

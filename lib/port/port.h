@@ -77,6 +77,17 @@ struct udf_port_ops {
 	int (*dma_get)(struct udf_port *port, int *fd, uint64_t *size, struct udf_dma_range *ranges, unsigned int *nr_ranges);
 
 	/*
+	 * Foreign memory: make the first LEN bytes of FD reachable for the device, contiguous from device address *DEV on. FD is a memory
+	 * file that others write to, too, and that cannot shrink; the caller's, who may close it afterwards, as LEASE: a descriptor that is
+	 * kept open, in whatever process, for as long as the device may reach the memory; -1: none. dma_remove() returns when the device
+	 * does not reach it any more. May block. NULL where there is no such thing.
+	 */
+	int (*dma_add)(struct udf_port *port, int fd, uint64_t len, int lease, uint64_t *dev);
+	int (*dma_remove)(struct udf_port *port, uint64_t dev);
+	/* What dma_add()'s lengths are multiples of, a power of two of at least 256 KiB; device addresses are, too. */
+	uint64_t dma_granule;
+
+	/*
 	 * Gather posted writes: while HOLD, they may wait for post_flush(), for a read, or for the end of HOLD. Both NULL where a write costs
 	 * nothing. For one thread that does all accesses and knows when it has nothing more to write.
 	 */

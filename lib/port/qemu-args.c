@@ -2,8 +2,9 @@
 /*
  * QEMU's command line for one port. Host world.
  *
- * A q35 machine without anything that costs time or makes noise: no firmware but a halted CPU, no timer that runs by itself, no disks of its own; the
- * device, its back ends, and the ivshmem device that turns its interrupt messages into eventfds. RAM is the arena.
+ * A q35 machine without anything that costs time or makes noise: no firmware but a halted CPU, no timer that runs by itself, no disks of its
+ * own; the device, its back ends, and the ivshmem device that turns its interrupt messages into eventfds. RAM is the arena. ACPI is
+ * there for its memory slots, see qemu-mem.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -160,7 +161,7 @@ static int add_machine(struct qemu_args *args, uint64_t ram_size)
 {
 	static const char *const fixed[] = {
 		"-nodefaults", "-no-user-config", "-display", "none",
-		"-M", "q35,memory-backend=udfram,accel=tcg,usb=off,vmport=off,sata=off,smbus=off,hpet=on,pit=off,i8042=off,smm=off,acpi=off",
+		"-M", "q35,memory-backend=udfram,accel=tcg,usb=off,vmport=off,sata=off,smbus=off,hpet=on,pit=off,i8042=off,smm=off",
 		"-chardev", "socket,id=udfqtest,fd=3", "-object", "qtest,id=udfqtest0,chardev=udfqtest,log=none",
 		"-chardev", "socket,id=udfqmp,fd=4", "-mon", "chardev=udfqmp,mode=control",
 		"-chardev", "socket,id=udfivshmem,fd=5", "-bios", "/proc/self/fd/7",
@@ -174,7 +175,8 @@ static int add_machine(struct qemu_args *args, uint64_t ram_size)
 	if (!ret)
 		ret = add(args, "-m");
 	if (!ret)
-		ret = add(args, "%lluM", (unsigned long long)ram_size >> 20);
+		ret = add(args, "%lluM,slots=%u,maxmem=%lluM", (unsigned long long)ram_size >> 20, QEMU_MEM_SLOTS,
+			  (unsigned long long)(ram_size + QEMU_MEM_MAX) >> 20);
 	if (!ret)
 		ret = add(args, "-object");
 	if (!ret)

@@ -13,6 +13,8 @@
 #include "port/qtest.h"
 
 #define QEMU_ARGS_MAX 128
+#define QEMU_MEM_SLOTS 256		/* foreign memory: as many pieces as QEMU has slots, ... */
+#define QEMU_MEM_MAX (64ull << 30)	/* ... of so many bytes in all; each may waste a GiB of device addresses */
 
 /* Descriptors of the child, by number: what the command line refers to. */
 enum qemu_fd { QEMU_FD_QTEST = 3, QEMU_FD_QMP, QEMU_FD_IVSHMEM, QEMU_FD_RAM, QEMU_FD_BIOS, QEMU_FD_END };
@@ -88,6 +90,9 @@ struct qemu_port {
 
 	struct udf_spin awake_lock;
 	unsigned int awake;			/* how many want it kept awake */
+	/* foreign memory */
+	pthread_mutex_t mem_lock;
+	uint64_t mem[QEMU_MEM_SLOTS];		/* device address, 0: the slot is free */
 
 	/* the thread */
 	pthread_t thread;
@@ -127,6 +132,9 @@ int udf_qemu_reset(struct udf_port *port);
 
 /* qemu-awake.c */
 void udf_qemu_keep_awake(struct udf_port *port, bool on);
+/* qemu-mem.c */
+int udf_qemu_dma_add(struct udf_port *port, int fd, uint64_t len, int lease, uint64_t *dev);
+int udf_qemu_dma_remove(struct udf_port *port, uint64_t dev);
 
 /* qemu-irq.c */
 unsigned int udf_qemu_irq_count(struct udf_port *port, enum udf_irq_type type);

@@ -5,8 +5,8 @@
  * Guest-physical addresses that this file lays out; nothing but the device and its helper uses them:
  *
  *   0000_0000  RAM, the arena          c000_0000  memory BARs of up to 256 MiB
- *   b000_0000  configuration space     20_0000_0000  larger 64-bit BARs
- *   I/O ports c000 ... ffff            BARs in I/O space
+ *   b000_0000  configuration space     80_0000_0000  larger 64-bit BARs
+ * 1_0000_0000  foreign memory             I/O ports c000 ... ffff: BARs in I/O space
  *
  * Memory and I/O decoding stay enabled from the start; bus mastering is the driver's.
  */
@@ -22,7 +22,7 @@
 #define MEM_BASE	0xc0000000ull
 #define MEM_END		0xfe000000ull
 #define MEM_LARGE	(256ull << 20)
-#define MEM_HIGH_BASE	0x2000000000ull
+#define MEM_HIGH_BASE	0x8000000000ull
 #define IO_BASE		0xc000u
 #define IO_END		0x10000u
 #define PAGE		4096u

@@ -140,6 +140,7 @@ static void free_port(struct qemu_port *q)
 			close(fds[i]);
 	udf_qemu_args_free(&q->args);
 	pthread_mutex_destroy(&q->state_lock);
+	pthread_mutex_destroy(&q->mem_lock);
 	udf_qmp_destroy(&q->qmp);
 	free(q);
 }
@@ -176,6 +177,7 @@ static struct qemu_port *new_port(const struct udf_port_events *events, void *ct
 	for (unsigned int i = 0; i < QEMU_FD_END - QEMU_FD_QTEST; i++)
 		q->child_fds[i] = -1;
 	pthread_mutex_init(&q->state_lock, NULL);
+	pthread_mutex_init(&q->mem_lock, NULL);
 	udf_qmp_init(&q->qmp);
 	udf_qemu_irq_forget(q);
 	udf_qemu_irq_release(q);
@@ -321,6 +323,9 @@ static const struct udf_port_ops ops = {
 	.post_flush = qemu_post_flush,
 	.keep_awake = udf_qemu_keep_awake,
 	.dma_get = qemu_dma_get,
+	.dma_add = udf_qemu_dma_add,
+	.dma_remove = udf_qemu_dma_remove,
+	.dma_granule = 2 * MIB,
 	.irq_count = udf_qemu_irq_count,
 	.irq_enable = udf_qemu_irq_enable,
 	.irq_mask = udf_qemu_irq_mask,

@@ -56,18 +56,48 @@ static void drop_line(struct udf_qmp *qmp, size_t n)
 	memmove(qmp->buf, qmp->buf + n, qmp->len);
 }
 
-static int command_locked(struct udf_qmp *qmp, const char *command, char *reply, size_t len)
+/* Send some of LEN bytes at TEXT, with the descriptor FD if it is not -1. Returns how many, or -1. */
+static ssize_t send_some(int sock, const char *text, size_t len, int fd)
+{
+	struct iovec iov = { .iov_base = (void *)text, .iov_len = len };
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	do {
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static int command_locked(struct udf_qmp *qmp, const char *command, int fd, char *reply, size_t len)
 {
 	size_t left = strlen(command);
 	char *line;
-	int ret = 0;
+	int ret;
 
-	for (; left; command += ret, left -= (size_t)ret) {
-		ret = (int)send(qmp->fd, command, left, MSG_NOSIGNAL);
-		if (ret < 0 && errno == EINTR)
-			ret = 0;
-		if (ret < 0)
+	while (left) {
+		ssize_t sent = send_some(qmp->fd, command, left, fd);
+
+		if (sent < 0)
 			return -ENODEV;
+		command += sent;
+		left -= (size_t)sent;
+		fd = -1;
 	}
 	if (send(qmp->fd, "\n", 1, MSG_NOSIGNAL) != 1)
 		return -ENODEV;
@@ -110,14 +140,19 @@ void udf_qmp_destroy(struct udf_qmp *qmp)
 	pthread_mutex_destroy(&qmp->lock);
 }
 
-int udf_qmp_command(struct udf_qmp *qmp, const char *command, char *reply, size_t len)
+int udf_qmp_command_fd(struct udf_qmp *qmp, const char *command, int fd, char *reply, size_t len)
 {
 	int ret;
 
 	pthread_mutex_lock(&qmp->lock);
-	ret = command_locked(qmp, command, reply, len);
+	ret = command_locked(qmp, command, fd, reply, len);
 	pthread_mutex_unlock(&qmp->lock);
 	return ret;
+}
+
+int udf_qmp_command(struct udf_qmp *qmp, const char *command, char *reply, size_t len)
+{
+	return udf_qmp_command_fd(qmp, command, -1, reply, len);
 }
 
 int udf_qmp_system_reset(struct udf_qmp *qmp)
@@ -128,7 +163,7 @@ int udf_qmp_system_reset(struct udf_qmp *qmp)
 
 	pthread_mutex_lock(&qmp->lock);
 	before = qmp->resets;
-	ret = command_locked(qmp, "{\"execute\": \"system_reset\"}", NULL, 0);
+	ret = command_locked(qmp, "{\"execute\": \"system_reset\"}", -1, NULL, 0);
 	while (!ret && qmp->resets == before) {
 		int n = next_line(qmp, 0, &line);
 

@@ -26,6 +26,9 @@ void udf_qmp_destroy(struct udf_qmp *qmp);
  */
 int udf_qmp_command(struct udf_qmp *qmp, const char *command, char *reply, size_t len);
 
+/* The same; QEMU gets the descriptor FD with it. */
+int udf_qmp_command_fd(struct udf_qmp *qmp, const char *command, int fd, char *reply, size_t len);
+
 /* Reset the whole machine and wait until that is done. */
 int udf_qmp_system_reset(struct udf_qmp *qmp);
 

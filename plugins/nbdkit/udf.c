@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * nbdkit plugin: a disk of a port, driven by the stock Linux driver in nbdkit's own process, for every NBD client. Host world.
+ * nbdkit plugin: a disk of a port, driven by the stock Linux driver in nbdkit's own process or in another one, for every NBD client. Host
+ * world.
  *
  *	nbdkit -f -U disk.sock ./build/nbdkit-udf-plugin.so device=qemu:MODEL,serial=a drive=disk.img
+ *	nbdkit -f -U disk.sock ./build/nbdkit-udf-plugin.so port=driver.sock
  *
  * Each connection has a queue to a vCPU of its own, connections in turn; its requests run in parallel.
  */
@@ -27,7 +29,7 @@ static struct udf_options *options;
 static char *disk_name;
 static int timeout_s = 10;
 static char *stats_file;
-static bool has_device;
+static bool has_device, is_attached;
 
 static struct udf *port;
 static struct udf_disk *disk;
@@ -41,9 +43,10 @@ struct connection {
 
 /* ---- configuration ---- */
 
+/* Errors; and warnings where they are not the kernel's but the connection's: the driver has gone. */
 static void udf_plugin_log(void *arg, int level, const char *text)
 {
-	if (level <= 3)
+	if (level <= (is_attached ? 4 : 3))
 		nbdkit_error("%s", text);
 	else
 		nbdkit_debug("%s", text);
@@ -69,8 +72,10 @@ static int udf_plugin_config(const char *key, const char *value)
 	}
 	if (!strcmp(key, "timeout"))
 		return nbdkit_parse_int(key, value, &timeout_s);
-	if (!strcmp(key, "device"))
+	if (!strcmp(key, "device") || !strcmp(key, "port"))
 		has_device = true;
+	if (!strcmp(key, "port"))
+		is_attached = true;
 	if (udf_options_set(options, key, value)) {
 		nbdkit_error("%s", udf_options_error(options));
 		return -1;
@@ -82,12 +87,16 @@ static int udf_plugin_config_complete(void)
 {
 	if (has_device)
 		return 0;
-	nbdkit_error("device=SPEC is missing, as in device=qemu:MODEL,KEY=VALUE");
+	nbdkit_error("device=SPEC or port=SOCKET is missing, as in device=qemu:MODEL,KEY=VALUE");
 	return -1;
 }
 
 #define udf_plugin_config_help \
-	"device=SPEC          (required) the port, as in qemu:MODEL,KEY=VALUE,...\n" \
+	"device=SPEC          the port, as in qemu:MODEL,KEY=VALUE,...\n" \
+	"port=SOCKET          or a port whose driver runs in another process, as udf run --serve SOCKET;\n" \
+	"                     of the following only disk, memory and the timeouts are for this\n" \
+	"on-loss=wait|fail    what becomes of requests when that process ends (default wait: for another one)\n" \
+	"loss-timeout=SECONDS how long to wait for it (default: for ever)\n" \
 	"disk=NAME            which disk, if the driver offers several\n" \
 	"backend=ARGS         for QEMU, repeatable: one further argument; ARGS that begin\n" \
 	"                     with '-' are divided at blanks\n" \
@@ -136,7 +145,11 @@ static struct json_object *modules_json(void)
 {
 	struct json_object *list = json_object_new_array();
 	int n = udf_modules(port, NULL, 0), i;
-	struct udf_module_info *info = calloc(n + 1, sizeof(*info));
+	struct udf_module_info *info;
+
+	if (n < 0)	/* the driver is in another process */
+		n = 0;
+	info = calloc(n + 1, sizeof(*info));
 
 	if (info && udf_modules(port, info, n) < n)
 		n = 0;
@@ -367,7 +380,7 @@ static struct nbdkit_plugin plugin = {
 	.name = "udf",
 	.longname = "UDF: disks of stock Linux drivers in user space",
 	.version = UDF_VERSION,
-	.description = "Runs the stock Linux driver of a port in this process and exports its disk.",
+	.description = "Exports a disk of a port, driven by its stock Linux driver in this process or in another one.",
 	.config = udf_plugin_config,
 	.config_complete = udf_plugin_config_complete,
 	.config_help = udf_plugin_config_help,

@@ -32,7 +32,7 @@ struct load {
 	struct udf *udf;
 	struct udf_disk *disk;
 	uint32_t block, align;
-	uint64_t blocks;
+	uint64_t first, blocks;		/* of the disk, that belong to this load */
 	uint64_t max_bytes;		/* of a request */
 	uint64_t seed;
 	bool may_fail;			/* requests may fail, as the test provokes it */
@@ -354,7 +354,7 @@ static inline int load_submit(struct load_op *op)
 {
 	struct load_thread *t = op->t;
 	struct load *l = t->l;
-	uint64_t offset = op->first * l->block, len = op->n * l->block;
+	uint64_t offset = (l->first + op->first) * l->block, len = op->n * l->block;
 	unsigned int flags = load_random(&t->random) % 8 ? 0 : UDF_FUA;
 
 	switch (op->kind) {

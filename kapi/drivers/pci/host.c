@@ -64,12 +64,17 @@ static struct resource kapi_io_window = {
 };
 
 /*
- * Device addresses are arithmetic on physical ones: one range for each piece of the arena, and one for the kernel's zero
- * page, which lies in the image and is read by the device from a page of zeroes in the arena.
+ * Device addresses are arithmetic on physical ones: one range for each piece of the arena, one for the kernel's zero page, which lies
+ * in the image and is read by the device from a page of zeroes in the arena, and one for all foreign memory (front/foreign.c).
  */
+static unsigned int kapi_nr_ranges(void)
+{
+	return kapi_mem.nr_ranges + 3;	/* the last one is the end */
+}
+
 static struct bus_dma_region *kapi_dma_ranges(void)
 {
-	struct bus_dma_region *map = kcalloc(kapi_mem.nr_ranges + 2, sizeof(*map), GFP_KERNEL);
+	struct bus_dma_region *map = kcalloc(kapi_nr_ranges(), sizeof(*map), GFP_KERNEL);
 	unsigned long zero = get_zeroed_page(GFP_KERNEL);
 	unsigned int i, n = kapi_mem.nr_ranges;
 
@@ -89,6 +94,10 @@ static struct bus_dma_region *kapi_dma_ranges(void)
 		map[n].size = PAGE_SIZE;
 		map[n].offset = (u64)map[n].cpu_start - (u64)map[n].dma_start;
 	}
+	/* Last: device addresses of the arena are the arena's. */
+	map[n + 1].cpu_start = UDF_FOREIGN_BASE;
+	map[n + 1].size = UDF_FOREIGN_SIZE;
+	map[n + 1].offset = UDF_FOREIGN_BASE;
 	return map;
 }
 
@@ -98,7 +107,7 @@ static int kapi_bind_notify(struct notifier_block *nb, unsigned long action, voi
 	struct device *dev = data;
 
 	if (action == BUS_NOTIFY_BIND_DRIVER)
-		dev->dma_range_map = kmemdup(kapi_dma_map, (kapi_mem.nr_ranges + 2) * sizeof(*kapi_dma_map), GFP_KERNEL);
+		dev->dma_range_map = kmemdup(kapi_dma_map, kapi_nr_ranges() * sizeof(*kapi_dma_map), GFP_KERNEL);
 	return NOTIFY_OK;
 }
 
@@ -144,6 +153,13 @@ void kapi_pci_remove(void)
 	list_for_each_entry_safe(dev, next, &kapi_bus->devices, bus_list)
 		pci_stop_and_remove_bus_device(dev);
 	pci_unlock_rescan_remove();
+}
+
+u64 kapi_pci_dma_mask(void)
+{
+	struct pci_dev *dev = kapi_bus ? list_first_entry_or_null(&kapi_bus->devices, struct pci_dev, bus_list) : NULL;
+
+	return dev ? min_not_zero(dma_get_mask(&dev->dev), dev->dev.bus_dma_limit) : 0;
 }
 
 int kapi_pci_reset(void)

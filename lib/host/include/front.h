@@ -9,6 +9,14 @@
  *   struct host_front_table                      <---  written as disks come, change and go; host_front_changed()
  *   ring, then udf_driver_kick()                 --->  kapi_front_pend()
  *   ring                                         <---  completion, then host_front_notify()
+ *
+ * Memory of requests. An application in this process has chunks of the arena (HOST_FRONT_ALLOC). Who is outside has memory of its own,
+ * which the transport has made reachable for the device: foreign memory. The kernel world gets its device address, and takes
+ * UDF_FOREIGN_BASE + device address for its physical address, so that mapping it for DMA is arithmetic as for the arena. A CPU that
+ * touches it (most never do) takes a fault, and the host world maps it then.
+ *
+ * A domain is one such owner: its memory, by regions, and its rings. A request in a domain's ring names memory by region and offset
+ * (UDF_RING_REGION_SHIFT) and so can reach nothing else, wherever the regions lie, in this driver process or its successor.
  */
 #ifndef UDF_HOST_FRONT_H
 #define UDF_HOST_FRONT_H
@@ -17,6 +25,9 @@
 #define HOST_FRONT_QUEUES	64		/* rings bound to one vCPU at a time */
 #define HOST_FRONT_CHUNK_ORDER	10		/* largest chunk that HOST_FRONT_ALLOC gives: 4 KiB << 10 */
 #define HOST_FRONT_GRANULE	(1ul << 20)	/* chunks are at least so large, and aligned to their size */
+
+#define HOST_FRONT_DOMAINS	256		/* owners of foreign memory; 0 stands for the application in this process */
+#define HOST_FRONT_REGIONS	64		/* of each */
 
 enum host_front_flag {
 	HOST_DISK_READ_ONLY	= 1u << 0,
@@ -59,6 +70,8 @@ enum host_front_op {
 	HOST_FRONT_CLOSE,	/* undo one open */
 	HOST_FRONT_ALLOC,	/* a chunk of arena memory of at most ORDER; sets ADDR and ORDER. Zeroed */
 	HOST_FRONT_FREE,	/* give the chunk at ADDR back; no request uses it any more */
+	HOST_FRONT_MEM_ADD,	/* REGION of DOMAIN is MEM_SIZE bytes at device address ADDR. -ERANGE: beyond what the device reaches */
+	HOST_FRONT_MEM_REMOVE,	/* forget REGION of DOMAIN; no request uses it any more */
 };
 
 /*
@@ -79,6 +92,9 @@ struct host_front_command {
 	unsigned int order;		/* HOST_FRONT_ALLOC: 4 KiB << order, 8 ... HOST_FRONT_CHUNK_ORDER */
 	unsigned long addr;
 	unsigned int flags;		/* HOST_FRONT_ATTACH: HOST_FRONT_POLLED or 0 */
+	unsigned int domain;		/* HOST_FRONT_ATTACH, too: whose ring it is */
+	unsigned int region;
+	unsigned long mem_size;		/* whole pages */
 };
 
 /* The table that the kernel world writes; lives as long as the process. Called once, at start. */

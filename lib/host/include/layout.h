@@ -10,7 +10,8 @@
  *   0x0000_7000_0000  kapi                 UDF's own kernel-world object, linked into the prepared image
  *   0x0000_7100_0000  image                the distribution's vmlinux
  *   0x0000_8000_0000  arena                all kernel memory; physical address = virtual address
- *   0x1800_0000_0000  vmemmap              struct page array
+ *   0x0800_0000_0000  foreign memory       what the device reaches and others own: device address + this (front.h); mapped when touched
+ *   0x1800_0000_0000  vmemmap              struct page array, of the arena and of foreign memory
  *   0x2000_0000_0000  vmalloc              vmalloc, vmap, kernel stacks, dynamic per-CPU chunks (32 TiB)
  *   0x4800_0000_0000  MMIO                 ioremap: mapped BARs, or inaccessible pages that trap
  *
@@ -35,6 +36,8 @@
 #define UDF_IMAGE_END		0x80000000	/* exclusive */
 #define UDF_ARENA_BASE		0x80000000
 #define UDF_ARENA_END		0x100000000	/* exclusive */
+#define UDF_FOREIGN_BASE	0x080000000000
+#define UDF_FOREIGN_SIZE	0x080000000000	/* device addresses of 43 bits */
 #define UDF_VMEMMAP_BASE	0x180000000000
 #define UDF_VMALLOC_BASE	0x200000000000
 #define UDF_VMALLOC_END		0x400000000000	/* exclusive: VMALLOC_SIZE_TB is 32 */

@@ -28,10 +28,13 @@ void host_mem_get(struct host_mem *mem);
  */
 int host_mem_map(unsigned long va, unsigned long phys, unsigned long len);
 
-/* Undo host_mem_map(): VA ... VA+LEN faults again. */
+/* Undo host_mem_map() or host_mem_populate(): VA ... VA+LEN faults again. */
 void host_mem_unmap(unsigned long va, unsigned long len);
 
-/* Back VA ... VA+LEN (outside the arena: the struct page array) with zeroed private memory. Returns 0 or -ENOMEM. */
+/*
+ * Back VA ... VA+LEN (outside the arena: the struct page array) with zeroed private memory, which costs what is touched of it. Returns
+ * 0 or -ENOMEM.
+ */
 int host_mem_populate(unsigned long va, unsigned long len);
 
 /* Write LEN bytes of code at ADDR, in the image, kapi or a module; other vCPUs may be running it. Returns 0 or a negative errno. */

@@ -44,7 +44,12 @@ enum udf_ring_flag {
 	UDF_RING_NOFALLBACK = 4,	/* write-zeroes: -EOPNOTSUPP rather than writing pages of zeroes */
 };
 
-/* Memory of a request: physical address in the arena, bytes, a multiple of the disk's block. Contiguous. */
+#define UDF_RING_REGION_SHIFT	48		/* in a segment's address: REGION << this | OFFSET */
+
+/*
+ * Memory of a request, contiguous: bytes, a multiple of the disk's block, and address. That is a physical address in the arena where
+ * application and driver are one process; else a region of the producer's memory and an offset in it.
+ */
 struct udf_ring_segment {
 	unsigned long addr;
 	unsigned long len;
@@ -54,7 +59,7 @@ struct udf_ring_segment {
 struct udf_ring_sqe {
 	unsigned char op;		/* enum udf_ring_op */
 	unsigned char flags;		/* enum udf_ring_flag */
-	unsigned short nr_segments;	/* > UDF_RING_INLINE: segment[0] describes a list of so many in the arena */
+	unsigned short nr_segments;	/* > UDF_RING_INLINE: segment[0] describes a list of so many, in such memory */
 	unsigned int disk;		/* id */
 	unsigned long sector;		/* 512 bytes each, whatever the disk's block size */
 	unsigned long length;		/* bytes; for reads and writes the sum of the segments */
@@ -75,7 +80,7 @@ struct udf_ring_shared {
 	unsigned int sq_tail, pad1[15];
 	unsigned int cq_head, cq_event, pad2[14];
 	unsigned int sq_head, sq_event, pad3[14];
-	unsigned int cq_tail, pad4[15];
+	unsigned int cq_tail, cq_wake, pad4[14];	/* cq_wake: futex of the producer, if it is another process */
 };
 
 _Static_assert(sizeof(struct udf_ring_sqe) == 64, "a request is one cache line");

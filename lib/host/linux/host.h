@@ -194,6 +194,15 @@ void udf_detours_reset(void);
 int udf_mem_map(struct udf_error *err);
 void udf_mem_unmap(void);
 
+/* foreign.c */
+/* As udf_driver_mem_add() and udf_driver_mem_remove(). */
+int udf_foreign_add(int fd, uint64_t len, int lease, uint64_t *dev);
+int udf_foreign_remove(uint64_t dev);
+/* Forget all of it: the port is closed. */
+void udf_foreign_reset(void);
+/* Kernel code touched ADDR: map it if it is foreign memory. Returns whether it is mapped now. Async-signal-safe. */
+bool udf_foreign_fault(uint64_t addr);
+
 /* pci.c */
 extern const struct udf_port_events udf_host_port_events;
 extern const struct udf_vpci_events udf_host_vpci_events;

@@ -96,6 +96,11 @@ static bool udf_in_vmalloc(unsigned long va, unsigned long len)
 	return va >= UDF_VMALLOC_BASE && va < UDF_VMALLOC_END && len <= UDF_VMALLOC_END - va;
 }
 
+static bool udf_in_vmemmap(unsigned long va, unsigned long len)
+{
+	return va >= UDF_VMEMMAP_BASE && va < UDF_VMALLOC_BASE && len <= UDF_VMALLOC_BASE - va;
+}
+
 int host_mem_map(unsigned long va, unsigned long phys, unsigned long len)
 {
 	if (!udf_in_arena(phys, len) || !udf_in_vmalloc(va, len))
@@ -108,13 +113,13 @@ int host_mem_map(unsigned long va, unsigned long phys, unsigned long len)
 
 void host_mem_unmap(unsigned long va, unsigned long len)
 {
-	if (udf_in_vmalloc(va, len))
+	if (udf_in_vmalloc(va, len) || udf_in_vmemmap(va, len))
 		munmap((void *)va, len);
 }
 
 int host_mem_populate(unsigned long va, unsigned long len)
 {
-	if (va < UDF_VMEMMAP_BASE || va >= UDF_VMALLOC_BASE)
+	if (!udf_in_vmemmap(va, len))
 		return -EINVAL;
 	return mmap((void *)va, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) ==
 		       MAP_FAILED ? -errno : 0;

@@ -184,6 +184,8 @@ static void udf_on_fault(int sig, siginfo_t *si, void *context)
 	}
 	/* SIGBUS: registers that were mapped until the device went; its transport knows what they read as now */
 	if ((sig == SIGSEGV || sig == SIGBUS) && udf_kernel_text(ip)) {
+		if (sig == SIGSEGV && trap == HOST_TRAP_PAGE_FAULT && udf_foreign_fault(addr))
+			return;
 		err = udf_mmio_trap(uc, addr, sig == SIGSEGV && trap == HOST_TRAP_PROTECTION, why, sizeof(why));
 		if (!err)
 			return;

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "core/driver.h"
 #include "front.h"
@@ -14,6 +16,7 @@
 
 #define RINGS	16
 #define CHUNKS	64
+#define FOREIGN	64
 
 struct udf_driver {
 	struct udf_driver_config config;
@@ -28,10 +31,19 @@ static struct {
 	unsigned int some;	/* to serve although on hold */
 	int fail;
 	struct ring {
-		bool used;
+		bool used, broken;
 		struct udf_ring view;
 		unsigned long cookie;
+		unsigned int domain;
 	} ring[RINGS];
+	struct region {
+		unsigned long base, len;
+	} region[HOST_FRONT_DOMAINS][HOST_FRONT_REGIONS];
+	struct foreign {
+		void *map;
+		size_t len;
+		int lease;
+	} foreign[FOREIGN];
 	void *chunk[CHUNKS];
 	unsigned int opens, indirect;
 	unsigned char *data;
@@ -175,7 +187,21 @@ void fake_disk_remove(void)
 
 /* ---- requests ---- */
 
-static int perform(const struct udf_ring_sqe *e)
+/* The memory that a request of DOMAIN names; NULL: it may not. */
+static void *memory(unsigned int domain, unsigned long addr, unsigned long len)
+{
+	unsigned long region = addr >> UDF_RING_REGION_SHIFT, offset = addr & ((1ul << UDF_RING_REGION_SHIFT) - 1);
+	const struct region *m;
+
+	if (!domain)
+		return (void *)addr;
+	if (region >= HOST_FRONT_REGIONS)
+		return NULL;
+	m = &fake.region[domain][region];
+	return len <= m->len && offset <= m->len - len ? (void *)(m->base + offset) : NULL;
+}
+
+static int perform(unsigned int domain, const struct udf_ring_sqe *e)
 {
 	const struct udf_ring_segment *s = e->segment;
 	unsigned char *at = fake.data + e->sector * 512;
@@ -184,6 +210,8 @@ static int perform(const struct udf_ring_sqe *e)
 
 	if (fake.fail)
 		return fake.fail;
+	if (domain && (e->disk != HOST_FRONT_DISKS || e->sector > FAKE_DISK_SIZE / 512 || e->length > FAKE_DISK_SIZE - e->sector * 512))
+		return -EINVAL;
 	if (e->op == UDF_RING_FLUSH || e->op == UDF_RING_DISCARD)
 		return 0;
 	if (e->op == UDF_RING_WRITE_ZEROES) {
@@ -191,15 +219,24 @@ static int perform(const struct udf_ring_sqe *e)
 		return 0;
 	}
 	if (e->nr_segments > UDF_RING_INLINE) {
-		s = (const struct udf_ring_segment *)s->addr;
+		s = memory(domain, s->addr, e->nr_segments * sizeof(*s));
+		if (!s || (unsigned long)s % 8)
+			return -EFAULT;
 		fake.indirect++;
 	}
 	for (i = 0; i < e->nr_segments; i++) {
+		struct udf_ring_segment one = *(const volatile struct udf_ring_segment *)&s[i];
+		void *data = memory(domain, one.addr, one.len);
+
+		if (!data)
+			return -EFAULT;
+		if (one.len > e->length - sum)
+			return -EINVAL;
 		if (e->op == UDF_RING_READ)
-			memcpy((void *)s[i].addr, at + sum, s[i].len);
+			memcpy(data, at + sum, one.len);
 		else
-			memcpy(at + sum, (void *)s[i].addr, s[i].len);
-		sum += s[i].len;
+			memcpy(at + sum, data, one.len);
+		sum += one.len;
 	}
 	return sum == e->length ? 0 : -EINVAL;
 }
@@ -210,12 +247,15 @@ static bool serve(struct ring *r)
 	struct udf_ring_sqe e;
 	bool notify = false;
 
-	if (!r->used || udf_ring_take(&r->view, &e) <= 0)
+	int got = r->used && !r->broken ? udf_ring_take(&r->view, &e) : 0;
+
+	r->broken |= got < 0;
+	if (got <= 0)
 		return false;
 	if (fake.garbage)
 		notify = udf_ring_post(&r->view, fake.garbage_data, -EIO);
 	fake.garbage = false;
-	notify |= udf_ring_post(&r->view, e.user_data, perform(&e));
+	notify |= udf_ring_post(&r->view, e.user_data, perform(r->domain, &e));
 	if (notify)
 		host_front_notify(r->cookie);
 	return true;
@@ -229,7 +269,7 @@ static bool serve_all(void)
 	for (i = 0; i < RINGS; i++)
 		busy |= serve(&fake.ring[i]);
 	for (i = 0; !busy && i < RINGS; i++)
-		busy |= fake.ring[i].used && udf_ring_wait_sq(&fake.ring[i].view);
+		busy |= fake.ring[i].used && !fake.ring[i].broken && udf_ring_wait_sq(&fake.ring[i].view);
 	return busy;
 }
 
@@ -269,7 +309,9 @@ static long attach(struct host_front_command *c)
 		if (udf_ring_attach(&r->view, c->ring, c->ring_size))
 			return -EINVAL;
 		r->cookie = c->cookie;
+		r->domain = c->domain;
 		r->used = true;
+		r->broken = false;
 		c->queue = i;
 		return 0;
 	}
@@ -304,6 +346,16 @@ static long free_chunk(unsigned long addr)
 	return -EINVAL;
 }
 
+static long add_region(struct host_front_command *c)
+{
+	struct region *m = &fake.region[c->domain][c->region];
+
+	if (m->len)
+		return -EEXIST;
+	*m = (struct region){ .base = c->addr, .len = c->mem_size };
+	return 0;
+}
+
 static long command(struct host_front_command *c)
 {
 	switch (c->op) {
@@ -322,6 +374,11 @@ static long command(struct host_front_command *c)
 		return alloc_chunk(c);
 	case HOST_FRONT_FREE:
 		return free_chunk(c->addr);
+	case HOST_FRONT_MEM_ADD:
+		return add_region(c);
+	case HOST_FRONT_MEM_REMOVE:
+		fake.region[c->domain][c->region].len = 0;
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -346,6 +403,67 @@ void udf_driver_kick(struct udf_driver *driver, unsigned int cpu)
 	pthread_mutex_lock(&fake.lock);
 	pthread_cond_signal(&fake.kicked);
 	pthread_mutex_unlock(&fake.lock);
+}
+
+int udf_driver_mem_add(struct udf_driver *driver, int fd, uint64_t len, int lease, uint64_t *dev)
+{
+	unsigned int i;
+	int ret = -ENOSPC;
+
+	pthread_mutex_lock(&fake.lock);
+	for (i = 0; i < FOREIGN && ret; i++) {
+		struct foreign *m = &fake.foreign[i];
+
+		if (m->map)
+			continue;
+		m->map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (m->map == MAP_FAILED) {
+			m->map = NULL;
+			ret = -errno;
+			break;
+		}
+		m->len = len;
+		m->lease = lease < 0 ? -1 : dup(lease);
+		*dev = (uint64_t)m->map;
+		ret = 0;
+	}
+	pthread_mutex_unlock(&fake.lock);
+	return ret;
+}
+
+uint64_t udf_driver_mem_granule(struct udf_driver *driver)
+{
+	return 2 << 20;
+}
+
+int udf_driver_mem_remove(struct udf_driver *driver, uint64_t dev)
+{
+	unsigned int i;
+	int ret = -ENOENT;
+
+	pthread_mutex_lock(&fake.lock);
+	for (i = 0; i < FOREIGN; i++) {
+		struct foreign *m = &fake.foreign[i];
+
+		if (!m->map || (uint64_t)m->map != dev)
+			continue;
+		munmap(m->map, m->len);
+		if (m->lease >= 0)
+			close(m->lease);
+		m->map = NULL;
+		ret = 0;
+	}
+	pthread_mutex_unlock(&fake.lock);
+	return ret;
+}
+
+unsigned int fake_foreign(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < FOREIGN; i++)
+		n += !!fake.foreign[i].map;
+	return n;
 }
 
 /* The fake's kernel code has a thread of its own: it cannot be driven. */
@@ -382,6 +500,11 @@ int udf_driver_stop(struct udf_driver *driver, struct udf_error *err)
 		fake.ring[i].used = false;
 	for (i = 0; i < CHUNKS; i++)
 		free_chunk((unsigned long)fake.chunk[i]);
+	/* the port is closed: nothing is reached any more */
+	for (i = 0; i < FOREIGN; i++)
+		if (fake.foreign[i].map)
+			udf_driver_mem_remove(driver, (uint64_t)fake.foreign[i].map);
+	memset(fake.region, 0, sizeof(fake.region));
 	free(fake.data);
 	free(driver);
 	fake.driver = NULL;

@@ -33,6 +33,8 @@ void fake_event(const char *action, const char *env);
 unsigned int fake_chunks(void), fake_rings(void), fake_opens(void);
 /* How many requests went through lists of segments. */
 unsigned int fake_indirect(void);
+/* Pieces of foreign memory that the device reaches. */
+unsigned int fake_foreign(void);
 unsigned char *fake_disk_data(void);
 
 #endif
