@@ -4,13 +4,13 @@
 #include "host/linux/host.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/log.h"
 #include "layout.h"
 
@@ -204,13 +204,13 @@ static int udf_firmware_open(const char *path)
 {
 	static const char last[] = "/lib/firmware/";
 	char own[1024];
-	int fd = -1;
+	int fd = -ENOENT;
 
 	if (udf_host.firmware_dir && !strncmp(path, last, sizeof(last) - 1)) {
 		snprintf(own, sizeof(own), "%s/%s", udf_host.firmware_dir, path + sizeof(last) - 1);
-		fd = open(own, O_RDONLY | O_CLOEXEC);
+		fd = udf_file_open(own);
 	}
-	return fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 ? fd : udf_file_open(path);
 }
 
 long host_file_read(const char *name, void *buf, unsigned long len)
@@ -220,7 +220,7 @@ long host_file_read(const char *name, void *buf, unsigned long len)
 	int fd = udf_firmware_open(name);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
 		close(fd);
 		return -EINVAL;
