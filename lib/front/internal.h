@@ -38,6 +38,8 @@ struct udf_options {
 	bool perf_map;
 	unsigned int cpus, function, close_timeout;
 	uint64_t memory;		/* bytes */
+	uint64_t *beats;		/* NULL: no heartbeat */
+	unsigned int beat_ms, hung_task_s;
 	void (*log)(void *arg, int level, const char *text);
 	void *log_arg;
 	void (*progress)(void *arg, const char *step, unsigned int percent);

@@ -265,6 +265,13 @@ static int add_size(struct udf_options *o, const char *value)
 	return add_blockdev(o, &args);
 }
 
+void udf_options_heartbeat(struct udf_options *o, uint64_t *beats, unsigned int interval_ms, unsigned int hung_task_s)
+{
+	o->beats = beats;
+	o->beat_ms = interval_ms;
+	o->hung_task_s = hung_task_s;
+}
+
 /* The options whose value is kept as it is. */
 static char **text_field(struct udf_options *o, const char *name)
 {

@@ -196,6 +196,26 @@ static int start_driver(struct udf *udf, struct udf_options *o)
 	return err;
 }
 
+/* Before any module is loaded: one that hangs as it starts shows as well. */
+static int start_heartbeat(struct udf *udf, struct udf_options *o)
+{
+	struct host_heartbeat *beat;
+	long ret;
+
+	if (!o->beats)
+		return 0;
+	beat = malloc(sizeof(*beat));
+	if (!beat)
+		return udf_error_set(&o->err, -ENOMEM, "no memory");
+	*beat = (struct host_heartbeat){
+		.interval_ms = o->beat_ms, .hung_task_s = o->hung_task_s, .beats = (unsigned long *)o->beats,
+	};
+	ret = udf_driver_control(udf->driver, HOST_CMD_HEARTBEAT, NULL, beat, sizeof(*beat), COMMAND_TIMEOUT_MS);
+	if (ret != -ETIMEDOUT)		/* then it may yet be looked at */
+		free(beat);
+	return ret ? udf_error_set(&o->err, (int)ret, "the heartbeat does not start: %s", strerror((int)-ret)) : 0;
+}
+
 static int load_modules(struct udf *udf, struct udf_options *o)
 {
 	int err;
@@ -228,7 +248,9 @@ int udf_open(struct udf_options *o, struct udf **out)
 	err = start_driver(udf, o);
 	if (err)
 		goto release;
-	err = load_modules(udf, o);
+	err = start_heartbeat(udf, o);
+	if (!err)
+		err = load_modules(udf, o);
 	if (err)
 		goto stop_driver;
 	udf->cpus = udf_driver_cpus(udf->driver);
