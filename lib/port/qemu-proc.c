@@ -193,7 +193,13 @@ void udf_qemu_stop(struct qemu_proc *proc)
 		return;
 	/* asked politely it writes its disks' caches out */
 	syscall(SYS_pidfd_send_signal, proc->pidfd, SIGTERM, NULL, 0);
-	if (poll(&end, 1, STOP_MS) != 1)
-		syscall(SYS_pidfd_send_signal, proc->pidfd, SIGKILL, NULL, 0);
+	if (poll(&end, 1, STOP_MS) != 1 && syscall(SYS_pidfd_send_signal, proc->pidfd, SIGKILL, NULL, 0) && errno == EPERM) {
+		/* it does not end when asked, and is another user's by now: whoever runs us has to end it */
+		close(proc->pidfd);
+		close(proc->output);
+		proc->pidfd = proc->output = -1;
+		proc->pid = 0;
+		return;
+	}
 	udf_qemu_reap(proc, why, sizeof(why));
 }

@@ -144,13 +144,14 @@ int driver_walls_raise(uid_t uid, struct udf_error *err)
 {
 	int ret = 0;
 
+	/* first: a module may be wanted at any moment */
+	driver_files_begin();
 	if (spaces[0].stands) {
 		ret = empty_mounts();
 		if (ret)
 			driver_note(4, "the mount namespace cannot be emptied: %s", strerror(-ret));
 	}
 	close_outside();
-	driver_files_begin();
 	set_limits();
 	if (uid) {
 		ret = become(uid);
