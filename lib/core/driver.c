@@ -281,6 +281,8 @@ static int udf_load_one(struct udf_driver *d, const struct udf_plan_entry *e, co
 		host_log_write(UDF_LOG_ERROR, p.err.text, strlen(p.err.text));
 	if (ret >= 0 || e->soft)
 		return 0;
+	if (udf_host.dead)	/* what the kernel code died of says more than that it did not come back */
+		return udf_error_set(err, (int)ret, "%s: %s", e->name, udf_host.why);
 	if (p.err.code)
 		return udf_error_set(err, (int)ret, "%s", p.err.text);
 	return udf_error_set(err, (int)ret, "module %s cannot be loaded: %s; the log says why", e->name, strerror(-(int)ret));

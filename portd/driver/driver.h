@@ -33,6 +33,7 @@ enum {
 	UDF_EXIT_LOST = 70,	/* "lost" said why */
 	UDF_EXIT_FAILED = 71,	/* it did not start: "failed" said why */
 	UDF_EXIT_HUNG = 72,	/* it was to stop, and kernel code did not end */
+	UDF_EXIT_ABORTED = 73,	/* abort() */
 };
 
 struct driver {

@@ -36,6 +36,12 @@ static int usage(const char *text)
 	return UDF_EXIT_USAGE;
 }
 
+/* The first process of a namespace does not die of a signal of its own: abort() would end as some other signal. */
+static void aborted(int sig)
+{
+	_exit(UDF_EXIT_ABORTED);
+}
+
 /* Signals are taken in the main thread's loop: no handler interrupts kernel code. */
 static int open_signals(void)
 {
@@ -47,6 +53,8 @@ static int open_signals(void)
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	if (getpid() == 1)
+		signal(SIGABRT, aborted);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

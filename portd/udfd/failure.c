@@ -32,18 +32,22 @@ static struct json_object *log_tail(const struct port_log *log)
 	return list;
 }
 
-/* What the driver process itself said is the best there is; it knows more than its exit status. */
-static const char *kind_of_loss(const char *why)
+/* What the driver process itself said is the best there is; it knows more than its exit status. OTHERWISE: none of these words is there. */
+static const char *kind_of(const char *why, const char *otherwise)
 {
-	if (strstr(why, "QEMU"))
-		return "device";
-	if (strstr(why, "is not supported"))
-		return "unsupported";
-	if (strstr(why, "hung_task"))
-		return "hang";
-	if (strstr(why, "BUG"))
-		return "bug";
-	return "oops";
+	static const struct {
+		const char *word, *kind;
+	} kinds[] = {
+		{ "was killed by signal", "device" }, { "QEMU (process", "device" }, { "() is not supported", "unsupported" },
+		{ "hung_task: ", "hang" }, { "kernel BUG", "bug" }, { "in kernel code", "oops" }, { "kernel code accessed", "oops" },
+		{ "Kernel panic", "panic" }, { "kernel panic", "panic" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strstr(why, kinds[i].word))
+			return kinds[i].kind;
+	return otherwise;
 }
 
 static char *describe_exit(int status, const char **kind)
@@ -53,6 +57,9 @@ static char *describe_exit(int status, const char **kind)
 	case UDF_EXIT_HUNG:
 		*kind = "hang";
 		return text_of("the driver did not shut its device down in time");
+	case UDF_EXIT_ABORTED:
+		*kind = "signal";
+		return text_of("the driver process has aborted: a check of its own or of a library's failed");
 	case UDF_EXIT_LOST:
 		return text_of("the port was lost, and the driver process could not say why");
 	case UDF_EXIT_FAILED:
@@ -73,11 +80,11 @@ static char *describe(const struct process *p, const siginfo_t *si, const char *
 		return strdup(p->hung);
 	}
 	if (p->lost) {
-		*kind = kind_of_loss(p->lost);
+		*kind = kind_of(p->lost, "oops");
 		return strdup(p->lost);
 	}
 	if (p->failed) {
-		*kind = "start";
+		*kind = kind_of(p->failed, "start");
 		return strdup(p->failed);
 	}
 	if (!si->si_pid) {

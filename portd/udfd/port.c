@@ -50,11 +50,9 @@ static int on_watch(sd_event_source *s, uint64_t usec, void *arg)
 {
 	struct port *port = arg;
 	struct process *p = port->process;
-	bool begun = p && udf_shared_get(&p->shared->beats[0]);	/* before, start-timeout is what counts */
 
-	if (begun && !p->dying)
-		process_check_beats(p, port->reported ? (unsigned int)udf_msg_number(port->reported, "cpus", 1) : 1, CHECKS,
-				    check_ms(port) * CHECKS);
+	if (p && !p->dying)
+		process_check_beats(p, CHECKS, check_ms(port) * CHECKS);
 	sd_event_source_set_time_relative(s, check_ms(port) * 1000ull);
 	sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 	return 0;

@@ -215,14 +215,16 @@ static const char *explain(char state)
 	}
 }
 
-void process_check_beats(struct process *p, unsigned int cpus, unsigned int checks, unsigned int hang_ms)
+void process_check_beats(struct process *p, unsigned int checks, unsigned int hang_ms)
 {
 	unsigned int cpu;
 
-	for (cpu = 0; cpu < cpus && cpu < UDF_SHARED_CPUS; cpu++) {
+	for (cpu = 0; cpu < UDF_SHARED_CPUS; cpu++) {
 		uint64_t beats = udf_shared_get(&p->shared->beats[cpu]);
 		char why[200];
 
+		if (!beats)	/* it is not up yet, or there is none: for that there is start-timeout */
+			continue;
 		if (beats != p->beats[cpu]) {
 			p->beats[cpu] = beats;
 			p->silent[cpu] = 0;

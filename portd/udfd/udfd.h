@@ -151,8 +151,8 @@ int process_send(struct process *p, struct json_object *body, const int *fds, un
 void process_kill(struct process *p, const char *hung);
 /* Take what is in its log. */
 void process_read_log(struct process *p);
-/* Look whether every vCPU has counted since the last look. CHECKS: how many may pass without. Kills it otherwise. */
-void process_check_beats(struct process *p, unsigned int cpus, unsigned int checks, unsigned int hang_ms);
+/* Look whether every vCPU that is up has counted since the last look. Kills P when one has not for CHECKS looks in a row, HANG_MS in all. */
+void process_check_beats(struct process *p, unsigned int checks, unsigned int hang_ms);
 
 /* ---- spawn.c ---- */
 /* Start a process and have it prepare itself. NULL with ERR. */

@@ -10,8 +10,8 @@ udfd_log=
 udfds=0
 
 fail() {
-	echo "FAILED: $*"
 	[ -z "$udfd_log" ] || { echo "udfd's log:"; tail -n 60 "$udfd_log"; }
+	echo "FAILED: $*"
 	exit 1
 }
 
@@ -82,6 +82,11 @@ refused() {			# TEXT COMMAND...: it fails, and says TEXT
 	*"$text"*) ;;
 	*) fail "'$*' does not say '$text' but: $out" ;;
 	esac
+}
+
+# Whether a process has ended; that it has not been waited for does not matter.
+gone() {			# PID
+	[ -z "$(cat "/proc/$1/maps" 2>/dev/null)" ]
 }
 
 disk() {			# NAME: a disk image
