@@ -8,6 +8,7 @@ config <<EOF
 standby = off
 [defaults]
 backoff-min = 0.5
+backoff-max = 1
 [port a]
 device = qemu:nvme,serial=a
 drive = $(disk a)

@@ -71,7 +71,7 @@ module_port() {			# NAME MODULE PARAM...
 	local name=$1 module=$2
 	shift 2
 	{
-		printf '[port %s]\nbackoff-max = 1\ndevice = qemu:nvme,serial=%s\nsize = 64M\ncpus = 2\nmodule = %s/udf_%s.ko\n' "$name" "$name" "$modules" "$module"
+		printf '[port %s]\nbackoff-max = 1\nstop-timeout = 3\ndevice = qemu:nvme,serial=%s\nsize = 64M\ncpus = 2\nmodule = %s/udf_%s.ko\n' "$name" "$name" "$modules" "$module"
 		printf 'param = %s\n' "$@"
 	} >"udf.conf.d/$name.conf"
 }
