@@ -25,7 +25,7 @@ int cli_bind(int argc, char **argv, const char *help, int (*locally)(const char 
 		return status;
 	if (!udf_pci_address(d.argument, address))
 		return cli_usage(d.verb, "'%s' is no PCI address, as in 0000:03:00.0", d.argument);
-	sock = udf_client_connect(d.socket, &unreachable);
+	sock = udf_daemon_connect(d.socket, &unreachable);
 	if (sock >= 0) {
 		close(sock);
 		status = cli_daemon_ask(&d, d.verb, "address", address, nothing, NULL);

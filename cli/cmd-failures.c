@@ -22,7 +22,7 @@ static size_t first_of_report(struct json_object *log)
 
 	for (i = 0; i < n; i++)
 		for (w = 0; w < sizeof(words) / sizeof(words[0]); w++)
-			if (strstr(udf_msg_text(json_object_array_get_idx(log, i), "text", ""), words[w]))
+			if (strstr(udf_packet_text(json_object_array_get_idx(log, i), "text", ""), words[w]))
 				return i;
 	return n > 5 ? n - 5 : 0;
 }
@@ -34,8 +34,8 @@ static void show_log(struct json_object *log, bool all)
 	for (i = all ? 0 : first_of_report(log); i < json_object_array_length(log); i++) {
 		struct json_object *line = json_object_array_get_idx(log, i);
 
-		if (all || udf_msg_number(line, "level", 6) < 7)
-			printf("    <%lld> %s\n", (long long)udf_msg_number(line, "level", 6), udf_msg_text(line, "text", ""));
+		if (all || udf_packet_number(line, "level", 6) < 7)
+			printf("    <%lld> %s\n", (long long)udf_packet_number(line, "level", 6), udf_packet_text(line, "text", ""));
 	}
 }
 
@@ -52,12 +52,12 @@ static bool show(void *arg, struct json_object *answer)
 		cli_print_json(f);
 		return true;
 	}
-	ran = (double)udf_msg_number(f, "ran-ms", 0) / 1000;
-	printf("%s  %s", cli_time(udf_msg_number(f, "ms", 0), time, sizeof(time)), udf_msg_text(f, "kind", "?"));
+	ran = (double)udf_packet_number(f, "ran-ms", 0) / 1000;
+	printf("%s  %s", cli_time(udf_packet_number(f, "ms", 0), time, sizeof(time)), udf_packet_text(f, "kind", "?"));
 	if (ran)
 		printf("  after %.1f s", ran);
-	printf("  (process %lld)\n  %s\n", (long long)udf_msg_number(f, "pid", 0), udf_msg_text(f, "why", "?"));
-	log = udf_msg_array(f, "log");
+	printf("  (process %lld)\n  %s\n", (long long)udf_packet_number(f, "pid", 0), udf_packet_text(f, "why", "?"));
+	log = udf_packet_array(f, "log");
 	if (log)
 		show_log(log, d->all);
 	return true;

@@ -24,15 +24,15 @@ static bool show(void *arg, struct json_object *answer)
 
 	if (!json_object_object_get_ex(answer, "line", &line))
 		return true;
-	level = udf_msg_number(line, "level", 6);
+	level = udf_packet_number(line, "level", 6);
 	if (level > 6 && !d->all)
 		return true;
 	if (d->json) {
 		cli_print_json(line);
 		return true;
 	}
-	ms = udf_msg_number(line, "ms", 0);
-	printf("%s.%03lld <%lld> %s\n", cli_time(ms, time, sizeof(time)), (long long)(ms % 1000), (long long)level, udf_msg_text(line, "text", ""));
+	ms = udf_packet_number(line, "ms", 0);
+	printf("%s.%03lld <%lld> %s\n", cli_time(ms, time, sizeof(time)), (long long)(ms % 1000), (long long)level, udf_packet_text(line, "text", ""));
 	fflush(stdout);
 	return true;
 }

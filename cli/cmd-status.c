@@ -28,31 +28,31 @@ static void row(const char *name, const char *fmt, ...)
 
 static void show_state(struct json_object *p)
 {
-	int64_t since = udf_msg_number(p, "since-ms", 0), gap = udf_msg_number(p, "gap-ms", -1);
-	const char *state = udf_msg_text(p, "state", "?");
+	int64_t since = udf_packet_number(p, "since-ms", 0), gap = udf_packet_number(p, "gap-ms", -1);
+	const char *state = udf_packet_text(p, "state", "?");
 	char ago[32];
 
 	if (since)
 		row("state", "%s, for %s", state, cli_ago(since, ago, sizeof(ago)));
 	else
 		row("state", "%s", state);
-	if (udf_msg_number(p, "pid", 0))
-		row("process", "%lld%s", (long long)udf_msg_number(p, "pid", 0),
-		    udf_msg_bool(p, "adopted") ? ", taken over from an earlier udfd" : "");
-	row("restarts", "%lld, %lld failures", (long long)udf_msg_number(p, "restarts", 0), (long long)udf_msg_number(p, "failures", 0));
-	if (udf_msg_text(p, "why", NULL))
-		row("failed last", "%s", udf_msg_text(p, "why", ""));
+	if (udf_packet_number(p, "pid", 0))
+		row("process", "%lld%s", (long long)udf_packet_number(p, "pid", 0),
+		    udf_packet_bool(p, "adopted") ? ", taken over from an earlier udfd" : "");
+	row("restarts", "%lld, %lld failures", (long long)udf_packet_number(p, "restarts", 0), (long long)udf_packet_number(p, "failures", 0));
+	if (udf_packet_text(p, "why", NULL))
+		row("failed last", "%s", udf_packet_text(p, "why", ""));
 	if (gap >= 0)
 		row("last gap", "%lld ms from the end of one driver process until the next one ran", (long long)gap);
-	if (udf_msg_bool(p, "changed"))
-		row("changed", "it runs with an earlier configuration; 'udf restart %s' applies the present one", udf_msg_text(p, "name", ""));
-	if (!udf_msg_bool(p, "configured"))
+	if (udf_packet_bool(p, "changed"))
+		row("changed", "it runs with an earlier configuration; 'udf restart %s' applies the present one", udf_packet_text(p, "name", ""));
+	if (!udf_packet_bool(p, "configured"))
 		row("configured", "not any more");
 }
 
 static void show_modules(struct json_object *p)
 {
-	struct json_object *list = udf_msg_array(p, "modules");
+	struct json_object *list = udf_packet_array(p, "modules");
 	size_t i;
 
 	if (!list)
@@ -65,15 +65,15 @@ static void show_modules(struct json_object *p)
 
 static void show_disks(struct json_object *p)
 {
-	struct json_object *list = udf_msg_array(p, "disks");
+	struct json_object *list = udf_packet_array(p, "disks");
 	size_t i;
 
 	for (i = 0; list && i < json_object_array_length(list); i++) {
 		struct json_object *d = json_object_array_get_idx(list, i);
 
-		row(i ? "" : "disks", "%s: %.1f MiB, blocks of %lld, %s, serial %s%s", udf_msg_text(d, "name", "?"),
-		    (double)udf_msg_number(d, "size", 0) / (1 << 20), (long long)udf_msg_number(d, "block", 0), udf_msg_text(d, "model", "?"),
-		    udf_msg_text(d, "serial", "?"), udf_msg_bool(d, "read-only") ? ", read-only" : "");
+		row(i ? "" : "disks", "%s: %.1f MiB, blocks of %lld, %s, serial %s%s", udf_packet_text(d, "name", "?"),
+		    (double)udf_packet_number(d, "size", 0) / (1 << 20), (long long)udf_packet_number(d, "block", 0), udf_packet_text(d, "model", "?"),
+		    udf_packet_text(d, "serial", "?"), udf_packet_bool(d, "read-only") ? ", read-only" : "");
 	}
 }
 
@@ -115,17 +115,17 @@ static bool show(void *arg, struct json_object *answer)
 		cli_print_json(p);
 		return true;
 	}
-	row("port", "%s", udf_msg_text(p, "name", "?"));
-	row("device", "%s", udf_msg_text(p, "device", "?"));
-	if (udf_msg_text(p, "driver", NULL))
-		row("driver", "%s, at %s", udf_msg_text(p, "driver", ""), udf_msg_text(p, "address", "?"));
+	row("port", "%s", udf_packet_text(p, "name", "?"));
+	row("device", "%s", udf_packet_text(p, "device", "?"));
+	if (udf_packet_text(p, "driver", NULL))
+		row("driver", "%s, at %s", udf_packet_text(p, "driver", ""), udf_packet_text(p, "address", "?"));
 	show_state(p);
 	show_modules(p);
 	show_disks(p);
-	if (udf_msg_number(p, "pid", 0))
-		row("requests", "%lld, %.1f MB read, %.1f MB written, %lld interrupts", (long long)udf_msg_number(p, "requests", 0),
-		    (double)udf_msg_number(p, "bytes-read", 0) / 1e6, (double)udf_msg_number(p, "bytes-written", 0) / 1e6,
-		    (long long)udf_msg_number(p, "interrupts", 0));
+	if (udf_packet_number(p, "pid", 0))
+		row("requests", "%lld, %.1f MB read, %.1f MB written, %lld interrupts", (long long)udf_packet_number(p, "requests", 0),
+		    (double)udf_packet_number(p, "bytes-read", 0) / 1e6, (double)udf_packet_number(p, "bytes-written", 0) / 1e6,
+		    (long long)udf_packet_number(p, "interrupts", 0));
 	show_walls(p);
 	return true;
 }

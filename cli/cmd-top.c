@@ -50,21 +50,21 @@ static bool pause_for(unsigned int ms)
 
 static void add_row(struct udf_table *t, struct json_object *p)
 {
-	struct json_object *disks = udf_msg_array(p, "disks");
+	struct json_object *disks = udf_packet_array(p, "disks");
 
-	udf_table_cell(t, "%s", udf_msg_text(p, "name", "?"));
-	udf_table_cell(t, "%s", udf_msg_text(p, "driver", "-"));
-	udf_table_cell(t, "%s", udf_msg_text(p, "state", "?"));
+	udf_table_cell(t, "%s", udf_packet_text(p, "name", "?"));
+	udf_table_cell(t, "%s", udf_packet_text(p, "driver", "-"));
+	udf_table_cell(t, "%s", udf_packet_text(p, "state", "?"));
 	udf_table_cell(t, "%zu", disks ? json_object_array_length(disks) : 0);
-	udf_table_cell(t, "%lld", (long long)udf_msg_number(p, "iops", 0));
-	udf_table_cell(t, "%.1f", (double)udf_msg_number(p, "read-rate", 0) / 1e6);
-	udf_table_cell(t, "%.1f", (double)udf_msg_number(p, "write-rate", 0) / 1e6);
-	udf_table_cell(t, "%lld", (long long)udf_msg_number(p, "restarts", 0));
-	if (udf_msg_number(p, "gap-ms", -1) >= 0)
-		udf_table_cell(t, "%lld", (long long)udf_msg_number(p, "gap-ms", 0));
+	udf_table_cell(t, "%lld", (long long)udf_packet_number(p, "iops", 0));
+	udf_table_cell(t, "%.1f", (double)udf_packet_number(p, "read-rate", 0) / 1e6);
+	udf_table_cell(t, "%.1f", (double)udf_packet_number(p, "write-rate", 0) / 1e6);
+	udf_table_cell(t, "%lld", (long long)udf_packet_number(p, "restarts", 0));
+	if (udf_packet_number(p, "gap-ms", -1) >= 0)
+		udf_table_cell(t, "%lld", (long long)udf_packet_number(p, "gap-ms", 0));
 	else
 		udf_table_cell(t, "-");
-	udf_table_cell(t, "%s", udf_msg_text(p, "why", ""));
+	udf_table_cell(t, "%s", udf_packet_text(p, "why", ""));
 }
 
 static void show(const struct cli_ports *now, bool terminal)

@@ -83,17 +83,17 @@ int cli_daemon_ask(struct cli_daemon *d, const char *request, const char *name, 
 		   bool (*each)(void *arg, struct json_object *answer), void *arg)
 {
 	struct udf_error err = UDF_ERROR_INIT;
-	int sock = udf_client_connect(d->socket, &err);
+	int sock = udf_daemon_connect(d->socket, &err);
 	struct json_object *o;
 
 	if (sock < 0)
 		return cli_fail(&err);
-	o = udf_msg_new("do", request);
+	o = udf_packet_new("do", request);
 	if (o && name)
-		udf_msg_add_text(o, name, value);
+		udf_packet_add_text(o, name, value);
 	if (o && d->follow)
-		udf_msg_add_bool(o, "follow", true);
-	udf_client_ask(sock, o, -1, each, arg, &err);
+		udf_packet_add_bool(o, "follow", true);
+	udf_daemon_ask(sock, o, -1, each, arg, &err);
 	close(sock);
 	return err.code ? cli_fail(&err) : CLI_OK;
 }
@@ -126,13 +126,13 @@ void cli_print_json(struct json_object *o)
 
 void cli_port_disks(struct json_object *port, char *buf, size_t len)
 {
-	struct json_object *disks = udf_msg_array(port, "disks");
+	struct json_object *disks = udf_packet_array(port, "disks");
 	size_t i, n = 0;
 
 	buf[0] = 0;
 	for (i = 0; disks && i < json_object_array_length(disks) && n < len; i++)
 		n += (size_t)snprintf(buf + n, len - n, "%s%s", i ? "," : "",
-				      udf_msg_text(json_object_array_get_idx(disks, i), "name", "?"));
+				      udf_packet_text(json_object_array_get_idx(disks, i), "name", "?"));
 }
 
 const char *cli_ago(int64_t ms, char *buf, size_t len)

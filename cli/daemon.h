@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/client.h"
+#include "base/daemon.h"
 
 struct cli_daemon {
 	const char *verb;

@@ -44,14 +44,14 @@ static struct json_object *find(const struct cli_ports *p, const char *name)
 	size_t i;
 
 	for (i = 0; i < p->nr; i++)
-		if (!strcmp(udf_msg_text(p->port[i], "name", ""), name))
+		if (!strcmp(udf_packet_text(p->port[i], "name", ""), name))
 			return p->port[i];
 	return NULL;
 }
 
 static int64_t rate(struct json_object *now, struct json_object *before, const char *key, int64_t ms)
 {
-	int64_t n = udf_msg_number(now, key, 0) - udf_msg_number(before, key, 0);
+	int64_t n = udf_packet_number(now, key, 0) - udf_packet_number(before, key, 0);
 
 	return n > 0 && ms > 0 ? n * 1000 / ms : 0;	/* less than before: another process counts */
 }
@@ -64,27 +64,27 @@ void cli_ports_rates(struct cli_ports *now, const struct cli_ports *before)
 	size_t i, r;
 
 	for (i = 0; i < now->nr; i++) {
-		struct json_object *old = find(before, udf_msg_text(now->port[i], "name", ""));
+		struct json_object *old = find(before, udf_packet_text(now->port[i], "name", ""));
 
 		for (r = 0; old && r < sizeof(rates) / sizeof(rates[0]); r++)
-			udf_msg_add_number(now->port[i], rates[r].rate, rate(now->port[i], old, rates[r].counter, now->ms - before->ms));
+			udf_packet_add_number(now->port[i], rates[r].rate, rate(now->port[i], old, rates[r].counter, now->ms - before->ms));
 	}
 }
 
 static void add_row(struct udf_table *t, struct json_object *p)
 {
-	int64_t since = udf_msg_number(p, "since-ms", 0);
+	int64_t since = udf_packet_number(p, "since-ms", 0);
 	char disks[200], ago[32];
 
 	cli_port_disks(p, disks, sizeof(disks));
-	udf_table_cell(t, "%s", udf_msg_text(p, "name", "?"));
-	udf_table_cell(t, "%s", udf_msg_text(p, "address", udf_msg_text(p, "device", "")));
-	udf_table_cell(t, "%s", udf_msg_text(p, "driver", "-"));
-	udf_table_cell(t, "%s", udf_msg_text(p, "state", "?"));
+	udf_table_cell(t, "%s", udf_packet_text(p, "name", "?"));
+	udf_table_cell(t, "%s", udf_packet_text(p, "address", udf_packet_text(p, "device", "")));
+	udf_table_cell(t, "%s", udf_packet_text(p, "driver", "-"));
+	udf_table_cell(t, "%s", udf_packet_text(p, "state", "?"));
 	udf_table_cell(t, "%s", *disks ? disks : "-");
-	udf_table_cell(t, "%lld", (long long)udf_msg_number(p, "restarts", 0));
+	udf_table_cell(t, "%lld", (long long)udf_packet_number(p, "restarts", 0));
 	udf_table_cell(t, "%s", since ? cli_ago(since, ago, sizeof(ago)) : "-");
-	udf_table_cell(t, "%lld", (long long)udf_msg_number(p, "iops", 0));
+	udf_table_cell(t, "%lld", (long long)udf_packet_number(p, "iops", 0));
 }
 
 int cli_ports_print(const struct cli_ports *now, FILE *out)

@@ -21,9 +21,16 @@ int udf_file_open(const char *path)
 	udf_file_opener *opener = atomic_load(&file_opener);
 	int fd;
 
-	if (opener)
-		return opener(opener_ctx, path);
-	/* O_NONBLOCK: a named pipe is refused later, and does not stop us here */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	return fd < 0 ? -errno : fd;
+	if (!opener) {
+		/* O_NONBLOCK: a named pipe is refused later, and does not stop us here */
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd >= 0)
+			return fd;
+		fd = -errno;
+		/* it may have gone from under us, by whoever has set an opener meanwhile */
+		opener = atomic_load(&file_opener);
+		if (!opener)
+			return fd;
+	}
+	return opener(opener_ctx, path);
 }

@@ -6,7 +6,7 @@
 /* Returns a descriptor of PATH, open for reading and the caller's to close, or a negative errno. From any thread; may block. */
 typedef int udf_file_opener(void *ctx, const char *path);
 
-/* Have files opened by OPENER from now on; NULL: by open(2), the default. Not while a file is being opened. */
+/* Have files opened by OPENER from now on; NULL: by open(2), the default. */
 void udf_file_set_opener(udf_file_opener *opener, void *ctx);
 
 /* Open PATH for reading, close-on-exec. Returns a descriptor or a negative errno. May block. */

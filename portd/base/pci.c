@@ -42,9 +42,11 @@ static bool hex(const char *text, size_t len, uint32_t *value)
 
 bool udf_pci_match_parse(const char *text, struct udf_pci_match *m)
 {
+	char address[32];
 	size_t len;
 
 	memset(m, 0, sizeof(*m));
+	m->options = "";
 	if (!strncmp(text, "class=", 6)) {
 		text += 6;
 		len = strlen(text);
@@ -56,7 +58,12 @@ bool udf_pci_match_parse(const char *text, struct udf_pci_match *m)
 	}
 	if (!strncmp(text, "id=", 3))
 		return strlen(text + 3) == 9 && text[7] == ':' && hex(text + 3, 4, &m->vendor) && hex(text + 8, 4, &m->device);
-	return udf_pci_address(text, m->address);
+	len = strcspn(text, ",");
+	if (len >= sizeof(address))
+		return false;
+	snprintf(address, sizeof(address), "%.*s", (int)len, text);
+	m->options = text[len] ? text + len : "";
+	return udf_pci_address(address, m->address);
 }
 
 /* ---- sysfs ---- */

@@ -14,11 +14,12 @@
 #define UDF_PCI_DRIVER "udf_port"
 #define UDF_PCI_ADDRESS_LEN 16
 
-/* "0000:03:00.0", "class=0108" (2, 4 or 6 digits), "id=8086:0953". */
+/* "0000:03:00.0[,KEY=VALUE...]", "class=0108" (2, 4 or 6 digits), "id=8086:0953". */
 struct udf_pci_match {
 	char address[UDF_PCI_ADDRESS_LEN];	/* "": by class or id */
 	uint32_t class_code, class_mask;
 	uint32_t vendor, device;		/* 0: by class */
+	const char *options;			/* behind an address, for the transport: ",KEY=VALUE..."; in the text that was parsed */
 };
 
 bool udf_pci_match_parse(const char *text, struct udf_pci_match *m);

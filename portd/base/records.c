@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/msg.h"
+#include "base/packet.h"
 
 static int is_record(const struct dirent *e)
 {
@@ -106,7 +106,7 @@ static struct json_object *read_record(int dir, const char *name)
 
 	if (text) {
 		n = read(fd, text, UDF_MESSAGE_MAX);
-		o = n > 0 ? udf_msg_parse(text, (size_t)n) : NULL;
+		o = n > 0 ? udf_packet_parse(text, (size_t)n) : NULL;
 	}
 	if (fd >= 0)
 		close(fd);

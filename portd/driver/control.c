@@ -24,7 +24,7 @@ static void send_locked(struct json_object *body, const int *fds, unsigned int n
 		json_object_put(body);
 		return;
 	}
-	ret = udf_msg_send(driver.control, body, fds, nr_fds);
+	ret = udf_packet_send(driver.control, body, fds, nr_fds);
 	/* a udfd that is gone or does not read is not waited for: the next one hears the state anew */
 	if (ret && ret != -EPIPE && ret != -ECONNRESET && driver.shared)
 		udf_shared_log(driver.shared, 4, "udf-driver: udfd does not take messages");
@@ -39,10 +39,10 @@ void driver_send(struct json_object *body, const int *fds, unsigned int nr_fds)
 
 void driver_say(const char *what, const char *key, const char *text)
 {
-	struct json_object *o = udf_msg_new("is", what);
+	struct json_object *o = udf_packet_new("is", what);
 
 	if (o && key)
-		udf_msg_add_text(o, key, text);
+		udf_packet_add_text(o, key, text);
 	driver_send(o, NULL, 0);
 }
 
@@ -75,7 +75,7 @@ void driver_set_state(struct json_object *state)
 
 static struct json_object *child_message(void)
 {
-	return udf_msg_new("is", "child");
+	return udf_packet_new("is", "child");
 }
 
 void driver_set_child(int pidfd)
@@ -97,17 +97,16 @@ static void set_up(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
-/* "start": the port is known, and the rendezvous. */
-static void start(struct udf_msg *m)
+/* "start": the port is known, with the rendezvous, where clients connect, and perhaps the port's device file. */
+static void start(struct udf_packet *m)
 {
-	int listener = udf_msg_take_fd(m, 0);
+	int listener;
 
-	if (driver.start || !driver.prepared) {
-		if (listener >= 0)
-			close(listener);
+	if (driver.start || !driver.prepared)
 		return;
-	}
-	driver.listener = listener;
+	listener = driver.listener = udf_packet_take_fd(m, 0);
+	driver.clients = udf_packet_take_fd(m, 1);
+	driver.device = udf_packet_take_fd(m, 2);
 	/* those that connect see the credentials of whoever called listen() last: let it be this process */
 	if (listener >= 0)
 		listen(listener, 4);
@@ -117,14 +116,14 @@ static void start(struct udf_msg *m)
 	pthread_mutex_unlock(&driver.lock);
 }
 
-static void prepare(struct udf_msg *m)
+static void prepare(struct udf_packet *m)
 {
 	int ret;
 
 	if (driver.prepared)
 		return;
 	set_up(driver.control);
-	driver.shared_fd = udf_msg_take_fd(m, 0);
+	driver.shared_fd = udf_packet_take_fd(m, 0);
 	driver.shared = driver.shared_fd >= 0 ? udf_shared_map(driver.shared_fd) : NULL;
 	ret = driver.shared ? driver_prepare(m) : -EINVAL;
 	if (ret) {
@@ -134,17 +133,17 @@ static void prepare(struct udf_msg *m)
 	driver.prepared = true;
 }
 
-static void client(struct udf_msg *m)
+static void client(struct udf_packet *m)
 {
-	int fd = udf_msg_take_fd(m, 0);
+	int fd = udf_packet_take_fd(m, 0);
 
 	if (fd >= 0)
 		driver_client(fd);
 }
 
-static void take(struct udf_msg *m)
+static void take(struct udf_packet *m)
 {
-	const char *what = udf_msg_text(m->body, "do", "");
+	const char *what = udf_packet_text(m->body, "do", "");
 
 	if (!strcmp(what, "prepare")) {
 		prepare(m);
@@ -152,7 +151,7 @@ static void take(struct udf_msg *m)
 		start(m);
 	} else if (!strcmp(what, "client")) {
 		client(m);
-	} else if (!strcmp(what, "file")) {
+	} else if (!strcmp(what, "file") || !strcmp(what, "plan")) {
 		driver_files_answer(m);
 	} else if (!strcmp(what, "stop")) {
 		uint64_t one = 1;
@@ -167,12 +166,12 @@ static void take(struct udf_msg *m)
 
 bool driver_control_receive(void)
 {
-	struct udf_msg m;
-	int ret = udf_msg_receive(driver.control, &m);
+	struct udf_packet m;
+	int ret = udf_packet_receive(driver.control, &m);
 
 	if (ret == 1) {
 		take(&m);
-		udf_msg_release(&m);
+		udf_packet_release(&m);
 	}
 	return ret == 1 || ret == -EAGAIN || ret == -ENOMEM;
 }
@@ -182,12 +181,12 @@ bool driver_control_receive(void)
 /* All that it has to know, and to have. */
 static struct json_object *hello(void)
 {
-	struct json_object *o = udf_msg_new("is", "hello");
+	struct json_object *o = udf_packet_new("is", "hello");
 
 	if (!o)
 		return NULL;
-	udf_msg_add_text(o, "version", UDF_VERSION);
-	udf_msg_add_bool(o, "stopping", atomic_load(&driver.stopping));
+	udf_packet_add_text(o, "version", UDF_VERSION);
+	udf_packet_add_bool(o, "stopping", atomic_load(&driver.stopping));
 	json_object_object_add(o, "start", json_object_get(driver.start));
 	return o;
 }
@@ -210,7 +209,7 @@ void driver_control_accept(void)
 	if (driver.control >= 0)
 		close(driver.control);
 	driver.control = fd;
-	send_locked(hello(), &driver.shared_fd, 1);
+	send_locked(hello(), (int[]){ driver.shared_fd, driver.clients }, driver.clients < 0 ? 1 : 2);
 	if (driver.child >= 0)
 		send_locked(child_message(), &driver.child, 1);
 	if (driver.state)

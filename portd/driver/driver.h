@@ -6,8 +6,9 @@
  *   control.c messages to and from udfd                               files.c   modules and firmware, asked of udfd
  *   walls.c   what it locks itself up with                            filter.c  system calls that it may still make
  *
- *   udfd --- control socket (SOCK_SEQPACKET, inherited) ---> "prepare", "start", "stop", "client", "file"
- *        <-------------------------------------------------- "hello", "state", "failed", "lost", "stopped", "child", "file", "log"
+ *   udfd --- control socket (SOCK_SEQPACKET, inherited) ---> "prepare", "start", "stop", "client", "file", "plan"
+ *        <-------------------------------------------------- "hello", "ready", "state", "failed", "lost", "stopped", "child", "file",
+ *                                                           "plan", "log"
  *        --- rendezvous: a listening socket that the driver process inherits; the next udfd connects to it, hears "hello" and goes on
  *   struct udf_shared: log, signs of life, counters
  *
@@ -21,7 +22,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/msg.h"
+#include "base/packet.h"
 #include "base/shared.h"
 #include "common/error.h"
 #include "udf/udf.h"
@@ -40,11 +41,14 @@ struct driver {
 	int control;			/* to udfd; -1: there is none */
 	pthread_mutex_t send_lock;	/* CONTROL, and what is sent to it */
 	int listener;			/* the rendezvous */
+	int clients;			/* where applications connect; -1: nowhere */
 	int wake;			/* eventfd: ends the main thread's poll */
 	int shared_fd;
 	struct udf_shared *shared;
 	uid_t owner;			/* whom udfd runs as */
 	bool prepared;			/* the driver's thread runs */
+
+	int device;			/* the port's device file, if udfd has opened it; it becomes libudf's */
 
 	/* what udfd asked for */
 	struct json_object *start;	/* the "start" message; NULL while standing by */
@@ -64,9 +68,11 @@ extern struct driver driver;
 
 /* port.c */
 /* Begin: map the image, and wait for driver.start. M is the "prepare" message. Returns 0 or a negative errno. */
-int driver_prepare(struct udf_msg *m);
+int driver_prepare(struct udf_packet *m);
 /* A client's connection, which is taken over. */
 void driver_client(int fd);
+/* A client connects. */
+void driver_client_accept(void);
 /* Bring driver.shared's counters up to date. */
 void driver_count(void);
 
@@ -91,7 +97,7 @@ void driver_set_child(int pidfd);
 /* From now on files are asked of udfd. */
 void driver_files_begin(void);
 /* udfd has answered. */
-void driver_files_answer(struct udf_msg *m);
+void driver_files_answer(struct udf_packet *m);
 /* There is a new udfd: ask again for what is outstanding. */
 void driver_files_again(void);
 

@@ -18,6 +18,8 @@
 #include "driver/driver.h"
 #include "layout.h"
 
+#define UDF_PORT_IOC 0xdf	/* the type of udf_port.ko's ioctls */
+
 /* Kernel code, bridges excepted, is in this one GiB: modules, kapi, image. */
 #define CODE_MASK (~0x3ffffffful)
 _Static_assert((UDF_MODULE_BASE & CODE_MASK) == UDF_MODULE_BASE && ((UDF_IMAGE_END - 1) & CODE_MASK) == UDF_MODULE_BASE,
@@ -72,6 +74,9 @@ static int add_rules(scmp_filter_ctx ctx)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_GET_SECCOMP));
 	if (!ret)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_GET_NO_NEW_PRIVS));
+	/* the kernel module's, at the port's device file: it has been opened for us, and another cannot be */
+	if (!ret)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, UDF_PORT_IOC << 8));
 	/* what a limit is may be asked, not changed */
 	if (!ret)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0));

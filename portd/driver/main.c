@@ -26,7 +26,7 @@ static const char help[] =
 	"  --version        UDF's version\n";
 
 struct driver driver = {
-	.control = -1, .listener = -1, .wake = -1, .shared_fd = -1, .child = -1,
+	.control = -1, .listener = -1, .clients = -1, .wake = -1, .shared_fd = -1, .child = -1,
 	.send_lock = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER, .started = PTHREAD_COND_INITIALIZER,
 };
 
@@ -106,11 +106,13 @@ static void lost_control(void)
 
 static int loop(int signals)
 {
-	enum { CONTROL, LISTENER, SIGNALS, WAKE, COUNT };
+	enum { CONTROL, LISTENER, CLIENTS, SIGNALS, WAKE, COUNT };
 
 	for (;;) {
 		struct pollfd p[COUNT] = {
 			[CONTROL] = { .fd = driver.control, .events = POLLIN }, [LISTENER] = { .fd = driver.listener, .events = POLLIN },
+			/* until the driver runs they wait in the socket's queue */
+			[CLIENTS] = { .fd = atomic_load(&driver.udf) ? driver.clients : -1, .events = POLLIN },
 			[SIGNALS] = { .fd = signals, .events = POLLIN }, [WAKE] = { .fd = driver.wake, .events = POLLIN },
 		};
 
@@ -120,6 +122,8 @@ static int loop(int signals)
 			lost_control();
 		if (p[LISTENER].revents)
 			driver_control_accept();
+		if (p[CLIENTS].revents)
+			driver_client_accept();
 		if (p[SIGNALS].revents)
 			take_signal(signals);
 		if (p[WAKE].revents)

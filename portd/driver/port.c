@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,10 +21,21 @@
 
 #define DISKS_MAX 64	/* that are described; the rest are counted */
 
-/* Takes over a client's connection: the server of the attached front end, where it is built in. */
+/* Serves the client at the other end of a connection, which it takes over: the attached front end's, where that is built in. */
 int udf_serve_client(struct udf *udf, int fd) __attribute__((weak));
 
 /* ---- options ---- */
+
+static int set_option(struct udf_options *o, const char *name, const char *value)
+{
+	char device[512];
+
+	if (!strcmp(name, "device") && driver.device > 0) {
+		snprintf(device, sizeof(device), "%s,fd=%d", value, driver.device);
+		value = device;
+	}
+	return udf_options_set(o, name, value);
+}
 
 /* Set what an array of [NAME, VALUE] says. Returns 0 or a negative errno. */
 static int set_options(struct udf_options *o, struct json_object *list)
@@ -39,7 +51,7 @@ static int set_options(struct udf_options *o, struct json_object *list)
 			return -EINVAL;
 		name = json_object_get_string(json_object_array_get_idx(pair, 0));
 		value = json_object_get_string(json_object_array_get_idx(pair, 1));
-		ret = name && value ? udf_options_set(o, name, value) : -EINVAL;
+		ret = name && value ? set_option(o, name, value) : -EINVAL;
 		if (ret)
 			return ret;
 	}
@@ -48,14 +60,14 @@ static int set_options(struct udf_options *o, struct json_object *list)
 
 static void set_priority(struct json_object *start)
 {
-	const char *affinity = udf_msg_text(start, "affinity", NULL);
+	const char *affinity = udf_packet_text(start, "affinity", NULL);
 	cpu_set_t set;
 
 	/* of this thread, from which the vCPUs inherit */
 	if (affinity && (!udf_parse_cpus(affinity, &set) || sched_setaffinity(0, sizeof(set), &set)))
 		driver_note(4, "CPUs %s: %s", affinity, strerror(errno));
 	errno = 0;
-	if (setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), (int)udf_msg_number(start, "nice", 0)) && errno)
+	if (setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), (int)udf_packet_number(start, "nice", 0)) && errno)
 		driver_note(4, "nice: %s", strerror(errno));
 }
 
@@ -72,11 +84,11 @@ static int stand_by(void *arg, struct udf_options *o)
 	if (atomic_load(&driver.stopping))
 		return -ECANCELED;
 	set_priority(driver.start);
-	ret = set_options(o, udf_msg_array(driver.start, "options"));
+	ret = set_options(o, udf_packet_array(driver.start, "options"));
 	if (ret)
 		return ret;
-	udf_options_heartbeat(o, driver.shared->beats, (unsigned int)udf_msg_number(driver.start, "beat-ms", 250),
-			      (unsigned int)udf_msg_number(driver.start, "hung-task-s", 0));
+	udf_options_heartbeat(o, driver.shared->beats, (unsigned int)udf_packet_number(driver.start, "beat-ms", 250),
+			      (unsigned int)udf_packet_number(driver.start, "hung-task-s", 0));
 	return 0;
 }
 
@@ -84,20 +96,20 @@ static int stand_by(void *arg, struct udf_options *o)
 
 static void add_module(void *arg, const char *name, const char *file)
 {
-	json_object_array_add(arg, udf_msg_string(name, strlen(name)));
+	json_object_array_add(arg, udf_packet_string(name, strlen(name)));
 }
 
 static struct json_object *disk_json(const struct udf_disk_info *d)
 {
-	struct json_object *o = udf_msg_new("name", d->name);
+	struct json_object *o = udf_packet_new("name", d->name);
 
 	if (!o)
 		return NULL;
-	udf_msg_add_number(o, "size", (int64_t)d->size);
-	udf_msg_add_number(o, "block", d->logical_block);
-	udf_msg_add_text(o, "model", d->model);
-	udf_msg_add_text(o, "serial", d->serial);
-	udf_msg_add_bool(o, "read-only", d->flags & UDF_DISK_READ_ONLY);
+	udf_packet_add_number(o, "size", (int64_t)d->size);
+	udf_packet_add_number(o, "block", d->logical_block);
+	udf_packet_add_text(o, "model", d->model);
+	udf_packet_add_text(o, "serial", d->serial);
+	udf_packet_add_bool(o, "read-only", d->flags & UDF_DISK_READ_ONLY);
 	return o;
 }
 
@@ -115,19 +127,19 @@ static struct json_object *disks_json(struct udf *udf)
 
 static void report(struct udf *udf)
 {
-	struct json_object *o = udf_msg_new("is", "state"), *modules = json_object_new_array();
+	struct json_object *o = udf_packet_new("is", "state"), *modules = json_object_new_array();
 	char bound[64];
 
 	if (!o || !modules)
 		return;
 	udf_bound_driver(udf, bound, sizeof(bound));
-	udf_msg_add_text(o, "driver", bound);
+	udf_packet_add_text(o, "driver", bound);
 	udf_driver_modules(udf->driver, add_module, modules);
 	json_object_object_add(o, "modules", modules);
 	json_object_object_add(o, "disks", disks_json(udf));
-	udf_msg_add_number(o, "cpus", udf_cpus(udf));
-	udf_msg_add_text(o, "address", udf_host.port ? udf_host.port->address : "");
-	udf_msg_add_text(o, "transport", udf_host.port ? udf_host.port->ops->name : "");
+	udf_packet_add_number(o, "cpus", udf_cpus(udf));
+	udf_packet_add_text(o, "address", udf_host.port ? udf_host.port->address : "");
+	udf_packet_add_text(o, "transport", udf_host.port ? udf_host.port->ops->name : "");
 	json_object_object_add(o, "walls", driver_walls_json());
 	driver_set_state(o);
 }
@@ -217,7 +229,7 @@ static void *run(void *arg)
 		failed(*udf_options_error(driver.options) ? udf_options_error(driver.options) : strerror(-ret));
 	udf_options_free(driver.options);
 	report_child();
-	if (driver.walls && driver_walls_raise((uid_t)udf_msg_number(driver.start, "uid", 0), &err))
+	if (driver.walls && driver_walls_raise((uid_t)udf_packet_number(driver.start, "uid", 0), &err))
 		failed(err.text);
 	atomic_store(&driver.udf, udf);
 	report(udf);
@@ -230,18 +242,18 @@ static void log_host(void *ctx, int level, const char *text)
 	driver_log(NULL, level, text);
 }
 
-int driver_prepare(struct udf_msg *m)
+int driver_prepare(struct udf_packet *m)
 {
 	int ret;
 
 	udf_log_set_sink(log_host, NULL);
-	driver.walls = udf_msg_bool(m->body, "walls");
+	driver.walls = udf_packet_bool(m->body, "walls");
 	if (driver.walls)
 		driver_walls_prepare();
 	driver.options = udf_options_new();
 	if (!driver.options)
 		return -ENOMEM;
-	ret = set_options(driver.options, udf_msg_array(m->body, "options"));
+	ret = set_options(driver.options, udf_packet_array(m->body, "options"));
 	if (ret) {
 		failed(udf_options_error(driver.options));
 		return ret;
@@ -254,10 +266,18 @@ int driver_prepare(struct udf_msg *m)
 void driver_client(int fd)
 {
 	struct udf *udf = atomic_load(&driver.udf);
-	int ret = udf && udf_serve_client ? udf_serve_client(udf, fd) : -ENOTCONN;
+	int ret = !udf ? -ENOTCONN : udf_serve_client ? udf_serve_client(udf, fd) : -EOPNOTSUPP;
 
-	if (!udf || !udf_serve_client)
-		close(fd);	/* which its client sees */
-	if (ret)
-		driver_note(4, "a client cannot be served: %s", strerror(-ret));
+	if (!ret)
+		return;
+	driver_note(4, "a client cannot be served: %s", strerror(-ret));
+	close(fd);	/* which it sees */
+}
+
+void driver_client_accept(void)
+{
+	int fd = accept4(driver.clients, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		driver_client(fd);
 }

@@ -174,14 +174,14 @@ struct json_object *driver_walls_json(void)
 
 	if (!o || !driver.walls)
 		return o;
-	udf_msg_add_bool(o, "user", geteuid() != driver.owner);
-	udf_msg_add_bool(o, "capabilities", geteuid() != 0);
-	udf_msg_add_bool(o, "no-new-privs", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
-	udf_msg_add_bool(o, "seccomp", prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2);
-	udf_msg_add_bool(o, "mount", spaces[0].stands && empty);
-	udf_msg_add_bool(o, "network", spaces[1].stands);
-	udf_msg_add_bool(o, "ipc", spaces[2].stands);
-	udf_msg_add_bool(o, "pid", getpid() == 1);
-	udf_msg_add_bool(o, "limits", true);
+	udf_packet_add_bool(o, "user", geteuid() != driver.owner);
+	udf_packet_add_bool(o, "capabilities", geteuid() != 0);
+	udf_packet_add_bool(o, "no-new-privs", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+	udf_packet_add_bool(o, "seccomp", prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2);
+	udf_packet_add_bool(o, "mount", spaces[0].stands && empty);
+	udf_packet_add_bool(o, "network", spaces[1].stands);
+	udf_packet_add_bool(o, "ipc", spaces[2].stands);
+	udf_packet_add_bool(o, "pid", getpid() == 1);
+	udf_packet_add_bool(o, "limits", true);
 	return o;
 }

@@ -108,15 +108,15 @@ struct json_object *failure_of(struct port *port, struct process *p, const sigin
 	    port->state == PORT_STOPPING)
 		return NULL;
 	why = describe(p, si, &kind);
-	o = why ? udf_msg_new("why", why) : NULL;
+	o = why ? udf_packet_new("why", why) : NULL;
 	if (o) {
-		udf_msg_add_text(o, "kind", kind);
-		udf_msg_add_number(o, "ms", udf_real_ms());
-		udf_msg_add_number(o, "pid", p->pid);
-		udf_msg_add_number(o, "ran-ms", port->since_ms ? udf_real_ms() - port->since_ms : 0);
+		udf_packet_add_text(o, "kind", kind);
+		udf_packet_add_number(o, "ms", udf_real_ms());
+		udf_packet_add_number(o, "pid", p->pid);
+		udf_packet_add_number(o, "ran-ms", port->since_ms ? udf_real_ms() - port->since_ms : 0);
 		if (si->si_pid && si->si_code != CLD_EXITED) {
-			udf_msg_add_number(o, "signal", si->si_status);
-			udf_msg_add_bool(o, "core", si->si_code == CLD_DUMPED);
+			udf_packet_add_number(o, "signal", si->si_status);
+			udf_packet_add_bool(o, "core", si->si_code == CLD_DUMPED);
 		}
 		port_note(port, 2, "failed: %s", why);
 		json_object_object_add(o, "log", log_tail(&port->log));

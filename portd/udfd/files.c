@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "image/image.h"
+#include "loader/modules.h"
 #include "udfd/udfd.h"
 
 static const char *option(const struct port *port, const char *key)
@@ -29,20 +30,28 @@ static const char *option(const struct port *port, const char *key)
 	return NULL;
 }
 
+/* Where PORT's modules are; "" when that cannot be told. */
+static void modules_folder(const struct port *port, char *path, size_t len)
+{
+	struct udf_error ignored = UDF_ERROR_INIT;
+	const char *given = option(port, "modules");
+
+	path[0] = 0;
+	if (given)
+		snprintf(path, len, "%s", given);
+	else if (udf_image_find(option(port, "release"), NULL, 0, path, len, NULL, 0, &ignored))
+		path[0] = 0;
+}
+
 /* The N-th folder that PORT's driver may have files of; "" is none. Returns false behind the last. */
 static bool nth_folder(const struct port *port, unsigned int n, char *path, size_t len)
 {
-	struct udf_error ignored = UDF_ERROR_INIT;
 	const char *given;
 
 	path[0] = 0;
 	switch (n) {
 	case 0:
-		given = option(port, "modules");
-		if (given)
-			snprintf(path, len, "%s", given);
-		else if (udf_image_find(option(port, "release"), NULL, 0, path, len, NULL, 0, &ignored))
-			path[0] = 0;
+		modules_folder(port, path, len);
 		return true;
 	case 1:
 		given = option(port, "firmware");
@@ -95,12 +104,12 @@ static int open_for(const struct port *port, const char *path)
 void files_answer(struct process *p, int64_t id, const char *path)
 {
 	int fd = open_for(p->port, path);
-	struct json_object *o = udf_msg_new("do", "file");
+	struct json_object *o = udf_packet_new("do", "file");
 
 	if (o)
-		udf_msg_add_number(o, "id", id);
+		udf_packet_add_number(o, "id", id);
 	if (o && fd < 0)
-		udf_msg_add_number(o, "errno", -fd);
+		udf_packet_add_number(o, "errno", -fd);
 	if (fd < 0 && fd != -ENOENT)
 		port_note(p->port, 4, "the driver wants %.300s: %s", path, fd == -EACCES ? "it may not have that" : strerror(-fd));
 	else
@@ -108,4 +117,62 @@ void files_answer(struct process *p, int64_t id, const char *path)
 	process_send(p, o, &fd, fd >= 0);
 	if (fd >= 0)
 		close(fd);
+}
+
+/* ---- plans ---- */
+
+/* The loader plans over any kernel: what the image has does not matter for what depends on what. */
+static uint64_t no_symbol(void *ctx, const char *name)
+{
+	return 0;
+}
+
+static int plan_for(const struct port *port, const char *what, struct udf_plan *plan, struct udf_error *err)
+{
+	const struct udf_kernel kernel = { .symbol = no_symbol, .kapi = no_symbol };
+	struct udf_loader *loader;
+	char folder[PATH_MAX];
+	int ret;
+
+	*plan = (struct udf_plan){ 0 };
+	modules_folder(port, folder, sizeof(folder));
+	if (!*what || strchr(what, '/') || strstr(what, ".ko"))	/* by name or alias only: a path could be any file's */
+		return udf_error_set(err, -EACCES, "'%.80s' is neither a module's name nor an alias", what);
+	ret = udf_loader_new_kernel(&kernel, *folder ? folder : NULL, &loader, err);
+	if (ret)
+		return ret;
+	ret = udf_loader_plan(loader, what, plan, err);
+	udf_loader_free(loader);
+	return ret;
+}
+
+static struct json_object *entry_json(const struct udf_plan_entry *e)
+{
+	struct json_object *o = udf_packet_new("name", e->name);
+
+	if (o) {
+		udf_packet_add_text(o, "path", e->path);
+		udf_packet_add_bool(o, "soft", e->soft);
+	}
+	return o;
+}
+
+void files_plan(struct process *p, int64_t id, const char *what)
+{
+	struct json_object *o = udf_packet_new("do", "plan"), *entries = json_object_new_array();
+	struct udf_error err = UDF_ERROR_INIT;
+	struct udf_plan plan;
+	unsigned int i;
+
+	if (plan_for(p->port, what, &plan, &err)) {
+		udf_packet_add_number(o, "errno", -err.code);
+		udf_packet_add_text(o, "why", err.text);
+	}
+	for (i = 0; i < plan.nr; i++)
+		json_object_array_add(entries, entry_json(&plan.entry[i]));
+	port_note(p->port, 7, "the driver wants module %.200s: %s", what, err.code ? err.text : "udfd says what that takes");
+	udf_plan_free(&plan);
+	json_object_object_add(o, "entries", entries);
+	udf_packet_add_number(o, "id", id);
+	process_send(p, o, NULL, 0);
 }

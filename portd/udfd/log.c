@@ -83,10 +83,10 @@ struct json_object *log_line_json(const struct log_line *line)
 	struct json_object *o = json_object_new_object();
 
 	if (o) {
-		udf_msg_add_number(o, "number", (int64_t)line->number);
-		udf_msg_add_number(o, "ms", line->ms);
-		udf_msg_add_number(o, "level", line->level);
-		udf_msg_add_text(o, "text", line->text);
+		udf_packet_add_number(o, "number", (int64_t)line->number);
+		udf_packet_add_number(o, "ms", line->ms);
+		udf_packet_add_number(o, "level", line->level);
+		udf_packet_add_text(o, "text", line->text);
 	}
 	return o;
 }

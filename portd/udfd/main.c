@@ -31,7 +31,7 @@ static const char help[] =
 	"SIGHUP has it read the configuration again. SIGTERM ends it; the drivers go on, and the next udfd takes them over.\n";
 
 struct udfd udfd = {
-	.config_file = "/etc/udf/udf.conf", .runtime_dir = "/run/udf", .state_dir = "/var/lib/udf", .lock_fd = -1, .ports_dir = -1,
+	.config_file = "/etc/udf/udf.conf", .runtime_dir = "/run/udf", .state_dir = "/var/lib/udf", .lock_fd = -1, .ports_dir = -1, .attach_dir = -1,
 	.listener = -1,
 };
 
@@ -72,20 +72,31 @@ static int take_lock(struct udf_error *err)
 	return 0;
 }
 
-static int open_places(struct udf_error *err)
+static int open_dir(const char *name, mode_t mode, int *fd, struct udf_error *err)
 {
 	char path[PATH_MAX];
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/%s", udfd.runtime_dir, name);
+	ret = make_dir(path, mode, err);
+	if (ret)
+		return ret;
+	*fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *fd < 0 ? udf_error_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
+}
+
+static int open_places(struct udf_error *err)
+{
 	int ret = make_dir(udfd.runtime_dir, 0755, err);
 
 	if (!ret)
 		ret = take_lock(err);
-	snprintf(path, sizeof(path), "%s/ports", udfd.runtime_dir);
 	if (!ret)
-		ret = make_dir(path, 0700, err);
-	if (ret)
-		return ret;
-	udfd.ports_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return udfd.ports_dir < 0 ? udf_error_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
+		ret = open_dir("ports", 0700, &udfd.ports_dir, err);
+	/* everybody finds the sockets; who may connect is a matter of their modes */
+	if (!ret)
+		ret = open_dir("attach", 0755, &udfd.attach_dir, err);
+	return ret;
 }
 
 /* udf-driver: where UDF_DRIVER says, beside us, or where it is installed. */

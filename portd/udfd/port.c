@@ -82,7 +82,12 @@ static int bind_function(struct port *port, struct udf_error *err)
 {
 	const char *device = port->settings.device;
 
-	return strncmp(device, "pci:", 4) ? 0 : udf_pci_bind(device + 4, err);
+	char address[UDF_PCI_ADDRESS_LEN];
+
+	if (strncmp(device, "pci:", 4))
+		return 0;
+	snprintf(address, sizeof(address), "%.*s", (int)strcspn(device + 4, ","), device + 4);
+	return udf_pci_bind(address, err);
 }
 
 static void failed_to_start(struct port *port, const struct udf_error *err);
@@ -235,7 +240,7 @@ void port_stop(struct port *port)
 	case PORT_RUNNING:
 		set_state(port, PORT_STOPPING);
 		set_timer(port, port->settings.stop_s * 1000, on_stop_timeout);
-		if (process_send(port->process, udf_msg_new("do", "stop"), NULL, 0))
+		if (process_send(port->process, udf_packet_new("do", "stop"), NULL, 0))
 			process_kill(port->process, "the driver process does not listen to udfd");
 		break;
 	default:
@@ -291,7 +296,7 @@ void port_process_ended(struct port *port, struct process *p, struct json_object
 	if (failure) {
 		port->failures++;
 		free(port->why);
-		port->why = strdup(udf_msg_text(failure, "why", ""));
+		port->why = strdup(udf_packet_text(failure, "why", ""));
 		failure_keep(port, failure);
 	}
 	take_configuration(port);
@@ -303,7 +308,7 @@ void port_process_ended(struct port *port, struct process *p, struct json_object
 	} else if (!port->wanted) {
 		port->lost_ms = 0;
 		port_note(port, 5, "stopped");
-		spawn_forget(port->settings.name);
+		spawn_forget(port);
 		set_state(port, PORT_STOPPED);
 	} else {
 		schedule(port, ran_ms);
@@ -329,31 +334,31 @@ static void add_reported(struct json_object *o, const struct port *port, const c
 
 struct json_object *port_json(const struct port *port)
 {
-	struct json_object *o = udf_msg_new("name", port->settings.name);
+	struct json_object *o = udf_packet_new("name", port->settings.name);
 
 	if (!o)
 		return NULL;
-	udf_msg_add_text(o, "device", port->settings.device);
-	udf_msg_add_text(o, "state", port_state_names[port->state]);
-	udf_msg_add_bool(o, "wanted", port->wanted);
-	udf_msg_add_bool(o, "configured", port->configured);
-	udf_msg_add_bool(o, "changed", port->changed);
-	udf_msg_add_number(o, "restarts", (int64_t)(port->restarts & INT64_MAX));
-	udf_msg_add_number(o, "failures", (int64_t)port->failures);
+	udf_packet_add_text(o, "device", port->settings.device);
+	udf_packet_add_text(o, "state", port_state_names[port->state]);
+	udf_packet_add_bool(o, "wanted", port->wanted);
+	udf_packet_add_bool(o, "configured", port->configured);
+	udf_packet_add_bool(o, "changed", port->changed);
+	udf_packet_add_number(o, "restarts", (int64_t)(port->restarts & INT64_MAX));
+	udf_packet_add_number(o, "failures", (int64_t)port->failures);
 	if (port->since_ms)
-		udf_msg_add_number(o, "since-ms", port->since_ms);
+		udf_packet_add_number(o, "since-ms", port->since_ms);
 	if (port->gap_ms >= 0)
-		udf_msg_add_number(o, "gap-ms", port->gap_ms);
+		udf_packet_add_number(o, "gap-ms", port->gap_ms);
 	if (port->why)
-		udf_msg_add_text(o, "why", port->why);
+		udf_packet_add_text(o, "why", port->why);
 	if (port->process) {
-		udf_msg_add_number(o, "pid", port->process->pid);
-		udf_msg_add_bool(o, "adopted", port->process->adopted);
-		udf_msg_add_bool(o, "walls-wanted", port->settings.walls);
-		udf_msg_add_number(o, "requests", counter(port, offsetof(struct udf_shared, requests)));
-		udf_msg_add_number(o, "bytes-read", counter(port, offsetof(struct udf_shared, bytes_read)));
-		udf_msg_add_number(o, "bytes-written", counter(port, offsetof(struct udf_shared, bytes_written)));
-		udf_msg_add_number(o, "interrupts", counter(port, offsetof(struct udf_shared, interrupts)));
+		udf_packet_add_number(o, "pid", port->process->pid);
+		udf_packet_add_bool(o, "adopted", port->process->adopted);
+		udf_packet_add_bool(o, "walls-wanted", port->settings.walls);
+		udf_packet_add_number(o, "requests", counter(port, offsetof(struct udf_shared, requests)));
+		udf_packet_add_number(o, "bytes-read", counter(port, offsetof(struct udf_shared, bytes_read)));
+		udf_packet_add_number(o, "bytes-written", counter(port, offsetof(struct udf_shared, bytes_written)));
+		udf_packet_add_number(o, "interrupts", counter(port, offsetof(struct udf_shared, interrupts)));
 	}
 	add_reported(o, port, "address");
 	add_reported(o, port, "transport");
@@ -392,6 +397,7 @@ struct port *port_new(const struct udf_port_settings *settings)
 		return NULL;
 	}
 	port->gap_ms = -1;
+	port->clients = -1;
 	port->slot = free_slot();
 	return port;
 }
@@ -399,6 +405,8 @@ struct port *port_new(const struct udf_port_settings *settings)
 void port_free(struct port *port)
 {
 	clients_port_gone(port);
+	if (port->clients >= 0)
+		close(port->clients);
 	no_timer(port);
 	sd_event_source_disable_unref(port->watch);
 	json_object_put(port->reported);

@@ -50,7 +50,7 @@ static int configure(const struct udf_port_settings *settings, const char *name,
 /* A section that means PCI functions stands for as many ports as there are of them; their names are the section's and the address. */
 static int configure_functions(const struct udf_port_settings *settings, struct udf_error *err)
 {
-	char (*list)[UDF_PCI_ADDRESS_LEN], name[UDF_PORT_NAME_MAX + 1], device[64];
+	char (*list)[UDF_PCI_ADDRESS_LEN], name[UDF_PORT_NAME_MAX + 1], device[256];
 	struct udf_pci_match match;
 	unsigned int n, i;
 	int ret;
@@ -58,7 +58,7 @@ static int configure_functions(const struct udf_port_settings *settings, struct 
 	if (!udf_pci_match_parse(settings->device + 4, &match))
 		return udf_error_set(err, -EINVAL, "%s: %s", settings->where, settings->device);
 	if (match.address[0]) {
-		snprintf(device, sizeof(device), "pci:%s", match.address);
+		snprintf(device, sizeof(device), "pci:%s%.200s", match.address, match.options);
 		return configure(settings, settings->name, device);
 	}
 	ret = udf_pci_find(&match, &list, &n, err);

@@ -52,7 +52,7 @@ void process_release(struct process *p)
 int process_send(struct process *p, struct json_object *body, const int *fds, unsigned int nr_fds)
 {
 	if (p->control >= 0)
-		return udf_msg_send(p->control, body, fds, nr_fds);
+		return udf_packet_send(p->control, body, fds, nr_fds);
 	json_object_put(body);
 	return -ENOTCONN;
 }
@@ -103,16 +103,16 @@ void process_read_log(struct process *p)
 
 /* ---- messages ---- */
 
-static void keep(char **where, struct udf_msg *m)
+static void keep(char **where, struct udf_packet *m)
 {
 	free(*where);
-	*where = strdup(udf_msg_text(m->body, "why", "it did not say why"));
+	*where = strdup(udf_packet_text(m->body, "why", "it did not say why"));
 }
 
 /* The transport's process, which has to be gone before the port can be opened again. */
-static void take_child(struct process *p, struct udf_msg *m)
+static void take_child(struct process *p, struct udf_packet *m)
 {
-	int fd = udf_msg_take_fd(m, 0);
+	int fd = udf_packet_take_fd(m, 0);
 
 	/* nothing else may be waited for, or killed: is it a pidfd? */
 	if (fd >= 0 && syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) && errno == EBADF)
@@ -123,9 +123,9 @@ static void take_child(struct process *p, struct udf_msg *m)
 	p->child = fd;
 }
 
-static void take_message(struct process *p, struct udf_msg *m)
+static void take_message(struct process *p, struct udf_packet *m)
 {
-	const char *what = udf_msg_text(m->body, "is", "");
+	const char *what = udf_packet_text(m->body, "is", "");
 
 	if (!strcmp(what, "hello")) {
 		spawn_hello(p, m);
@@ -149,7 +149,9 @@ static void take_message(struct process *p, struct udf_msg *m)
 	} else if (!strcmp(what, "child")) {
 		take_child(p, m);
 	} else if (!strcmp(what, "file")) {
-		files_answer(p, udf_msg_number(m->body, "id", 0), udf_msg_text(m->body, "path", ""));
+		files_answer(p, udf_packet_number(m->body, "id", 0), udf_packet_text(m->body, "path", ""));
+	} else if (!strcmp(what, "plan")) {
+		files_plan(p, udf_packet_number(m->body, "id", 0), udf_packet_text(m->body, "what", ""));
 	} else {
 		port_note(p->port, 4, "the driver process says '%.40s', which is not known here", what);
 	}
@@ -158,12 +160,12 @@ static void take_message(struct process *p, struct udf_msg *m)
 /* Take what is there, at most LIMIT messages. Returns false when no more will come. */
 static bool receive(struct process *p, unsigned int limit)
 {
-	struct udf_msg m;
+	struct udf_packet m;
 	int ret = 1;
 
-	while (p->control >= 0 && limit-- && (ret = udf_msg_receive(p->control, &m)) == 1) {
+	while (p->control >= 0 && limit-- && (ret = udf_packet_receive(p->control, &m)) == 1) {
 		take_message(p, &m);
-		udf_msg_release(&m);
+		udf_packet_release(&m);
 	}
 	return ret == 1 || ret == -EAGAIN || ret == -ENOMEM;
 }

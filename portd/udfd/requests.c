@@ -23,9 +23,9 @@ static struct json_object *wrap(const char *key, struct json_object *value)
 }
 
 /* The port that the request names; if there is none the client has been told. */
-static struct port *named(struct client *c, struct udf_msg *m)
+static struct port *named(struct client *c, struct udf_packet *m)
 {
-	const char *name = udf_msg_text(m->body, "port", "");
+	const char *name = udf_packet_text(m->body, "port", "");
 	struct port *port = ports_find(name);
 
 	if (!port)
@@ -33,7 +33,7 @@ static struct port *named(struct client *c, struct udf_msg *m)
 	return port;
 }
 
-static void do_ports(struct client *c, struct udf_msg *m)
+static void do_ports(struct client *c, struct udf_packet *m)
 {
 	const struct port *port;
 
@@ -42,7 +42,7 @@ static void do_ports(struct client *c, struct udf_msg *m)
 	client_end(c);
 }
 
-static void do_status(struct client *c, struct udf_msg *m)
+static void do_status(struct client *c, struct udf_packet *m)
 {
 	struct port *port = named(c, m);
 
@@ -52,7 +52,7 @@ static void do_status(struct client *c, struct udf_msg *m)
 	client_end(c);
 }
 
-static void do_logs(struct client *c, struct udf_msg *m)
+static void do_logs(struct client *c, struct udf_packet *m)
 {
 	struct port *port = named(c, m);
 	uint64_t i;
@@ -61,7 +61,7 @@ static void do_logs(struct client *c, struct udf_msg *m)
 		return;
 	for (i = port->log.next > LOG_LINES ? port->log.next - LOG_LINES : 0; i < port->log.next; i++)
 		client_send(c, wrap("line", log_line_json(&port->log.line[i % LOG_LINES])));
-	if (udf_msg_bool(m->body, "follow"))
+	if (udf_packet_bool(m->body, "follow"))
 		client_follow(c, port);
 	else
 		client_end(c);
@@ -72,7 +72,7 @@ static void send_failure(void *arg, struct json_object *record)
 	client_send(arg, wrap("failure", record));
 }
 
-static void do_failures(struct client *c, struct udf_msg *m)
+static void do_failures(struct client *c, struct udf_packet *m)
 {
 	struct port *port = named(c, m);
 	char dir[4096];
@@ -87,23 +87,23 @@ static void do_failures(struct client *c, struct udf_msg *m)
 	client_end(c);
 }
 
-static void do_daemon(struct client *c, struct udf_msg *m)
+static void do_daemon(struct client *c, struct udf_packet *m)
 {
-	struct json_object *o = udf_msg_new("version", UDF_VERSION);
+	struct json_object *o = udf_packet_new("version", UDF_VERSION);
 
 	if (o) {
-		udf_msg_add_number(o, "pid", getpid());
-		udf_msg_add_text(o, "config", udfd.config_file);
-		udf_msg_add_bool(o, "standby", udfd.standby && udfd.standby->ready);
+		udf_packet_add_number(o, "pid", getpid());
+		udf_packet_add_text(o, "config", udfd.config_file);
+		udf_packet_add_bool(o, "standby", udfd.standby && udfd.standby->ready);
 		if (udfd.standby)
-			udf_msg_add_number(o, "standby-pid", udfd.standby->pid);
-		udf_msg_add_number(o, "up-ms", now_ms() - udfd.started_ms);
+			udf_packet_add_number(o, "standby-pid", udfd.standby->pid);
+		udf_packet_add_number(o, "up-ms", now_ms() - udfd.started_ms);
 	}
 	client_send(c, wrap("daemon", o));
 	client_end(c);
 }
 
-static void do_start(struct client *c, struct udf_msg *m)
+static void do_start(struct client *c, struct udf_packet *m)
 {
 	struct port *port = named(c, m);
 	struct udf_error err = UDF_ERROR_INIT;
@@ -121,7 +121,7 @@ static void do_start(struct client *c, struct udf_msg *m)
 		client_wait(c, WAIT_RUNNING, port);
 }
 
-static void do_stop(struct client *c, struct udf_msg *m)
+static void do_stop(struct client *c, struct udf_packet *m)
 {
 	struct port *port = named(c, m);
 
@@ -131,7 +131,7 @@ static void do_stop(struct client *c, struct udf_msg *m)
 	client_wait(c, WAIT_STOPPED, port);
 }
 
-static void do_restart(struct client *c, struct udf_msg *m)
+static void do_restart(struct client *c, struct udf_packet *m)
 {
 	struct port *port = named(c, m);
 
@@ -144,9 +144,9 @@ static void do_restart(struct client *c, struct udf_msg *m)
 }
 
 /* The address that the request names, in full. */
-static bool addressed(struct client *c, struct udf_msg *m, char *address)
+static bool addressed(struct client *c, struct udf_packet *m, char *address)
 {
-	const char *text = udf_msg_text(m->body, "address", "");
+	const char *text = udf_packet_text(m->body, "address", "");
 
 	if (udf_pci_address(text, address))
 		return true;
@@ -162,7 +162,7 @@ static void finish(struct client *c, int ret, const struct udf_error *err)
 		client_end(c);
 }
 
-static void do_bind(struct client *c, struct udf_msg *m)
+static void do_bind(struct client *c, struct udf_packet *m)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 	char address[UDF_PCI_ADDRESS_LEN];
@@ -171,7 +171,7 @@ static void do_bind(struct client *c, struct udf_msg *m)
 		finish(c, udf_pci_bind(address, &err), &err);
 }
 
-static void do_unbind(struct client *c, struct udf_msg *m)
+static void do_unbind(struct client *c, struct udf_packet *m)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 	char address[UDF_PCI_ADDRESS_LEN];
@@ -180,7 +180,8 @@ static void do_unbind(struct client *c, struct udf_msg *m)
 	if (!addressed(c, m, address))
 		return;
 	for (port = udfd.ports; port; port = port->next)
-		if (!strncmp(port->settings.device, "pci:", 4) && !strcmp(port->settings.device + 4, address) && port->wanted) {
+		if (!strncmp(port->settings.device, "pci:", 4) && !strncmp(port->settings.device + 4, address, strlen(address)) &&
+		    port->wanted) {
 			client_error(c, EBUSY, "%s is in use by port %s; 'udf stop %s' ends that", address, port->settings.name,
 				     port->settings.name);
 			return;
@@ -188,7 +189,7 @@ static void do_unbind(struct client *c, struct udf_msg *m)
 	finish(c, udf_pci_unbind(address, &err), &err);
 }
 
-static void do_reload(struct client *c, struct udf_msg *m)
+static void do_reload(struct client *c, struct udf_packet *m)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 	int ret = ports_configure(&err);
@@ -200,19 +201,19 @@ static void do_reload(struct client *c, struct udf_msg *m)
 	finish(c, ret, &err);
 }
 
-static void do_attach(struct client *c, struct udf_msg *m)
+static void do_attach(struct client *c, struct udf_packet *m)
 {
 	struct port *port = named(c, m);
 	int fd, ret;
 
 	if (!port)
 		return;
-	fd = udf_msg_take_fd(m, 0);
+	fd = udf_packet_take_fd(m, 0);
 	if (fd < 0)
 		client_error(c, EINVAL, "attach needs a socket with the message");
 	else if (port->state != PORT_RUNNING)
 		client_error(c, EAGAIN, "%s does not run: it is %s", port->settings.name, port_state_names[port->state]);
-	else if ((ret = process_send(port->process, udf_msg_new("do", "client"), &fd, 1)))
+	else if ((ret = process_send(port->process, udf_packet_new("do", "client"), &fd, 1)))
 		client_error(c, ret, "%s: its driver process does not take the connection: %s", port->settings.name, strerror(-ret));
 	else
 		client_end(c);
@@ -225,7 +226,7 @@ enum right { LOOK, ATTACH, CHANGE };
 static const struct {
 	const char *name;
 	enum right right;
-	void (*handle)(struct client *c, struct udf_msg *m);
+	void (*handle)(struct client *c, struct udf_packet *m);
 } requests[] = {
 	{ "ports", LOOK, do_ports }, { "status", LOOK, do_status }, { "logs", LOOK, do_logs }, { "failures", LOOK, do_failures },
 	{ "daemon", LOOK, do_daemon }, { "start", CHANGE, do_start }, { "stop", CHANGE, do_stop }, { "restart", CHANGE, do_restart },
@@ -237,9 +238,9 @@ static bool may(const struct client *c, enum right right)
 	return right == LOOK || (right == ATTACH ? client_may_attach(c) : client_may_change(c));
 }
 
-void request_handle(struct client *c, struct udf_msg *m)
+void request_handle(struct client *c, struct udf_packet *m)
 {
-	const char *name = udf_msg_text(m->body, "do", "");
+	const char *name = udf_packet_text(m->body, "do", "");
 	size_t i;
 
 	for (i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {

@@ -130,7 +130,7 @@ static void flush(struct client *c)
 	struct queued *q;
 
 	while (!c->broken && (q = c->first)) {
-		int ret = udf_msg_send(c->fd, json_object_get(q->body), NULL, 0);
+		int ret = udf_packet_send(c->fd, json_object_get(q->body), NULL, 0);
 
 		if (ret == -EAGAIN)
 			break;
@@ -168,7 +168,7 @@ void client_end(struct client *c)
 	struct json_object *o = json_object_new_object();
 
 	if (o)
-		udf_msg_add_bool(o, "end", true);
+		udf_packet_add_bool(o, "end", true);
 	client_send(c, o);
 }
 
@@ -181,23 +181,23 @@ void client_error(struct client *c, int error, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	o = udf_msg_new("error", text);
+	o = udf_packet_new("error", text);
 	if (o)
-		udf_msg_add_number(o, "errno", error < 0 ? -error : error);
+		udf_packet_add_number(o, "errno", error < 0 ? -error : error);
 	client_send(c, o);
 }
 
 static int on_io(sd_event_source *s, int fd, uint32_t revents, void *arg)
 {
 	struct client *c = arg;
-	struct udf_msg m;
+	struct udf_packet m;
 	int ret = c->broken ? 0 : -EAGAIN;
 
 	if (!c->broken && revents & EPOLLIN) {
-		ret = udf_msg_receive(fd, &m);
+		ret = udf_packet_receive(fd, &m);
 		if (ret == 1) {
 			request_handle(c, &m);
-			udf_msg_release(&m);
+			udf_packet_release(&m);
 		} else if (ret == -EBADMSG) {
 			client_error(c, EBADMSG, "that is no message: one JSON object of at most %d bytes is", UDF_MESSAGE_MAX);
 			ret = 0;

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -93,7 +94,7 @@ static struct json_object *options_json(const struct udf_port_settings *s, bool 
 
 static int send_prepare(struct process *p, const struct udf_port_settings *s)
 {
-	struct json_object *o = udf_msg_new("do", "prepare"), *options = options_json(s, true);
+	struct json_object *o = udf_packet_new("do", "prepare"), *options = options_json(s, true);
 
 	if (!o || !options) {
 		json_object_put(o);
@@ -103,7 +104,7 @@ static int send_prepare(struct process *p, const struct udf_port_settings *s)
 	p->walls = s->walls;
 	p->image_options = strdup(json_object_to_json_string(options));
 	json_object_object_add(o, "options", options);
-	udf_msg_add_bool(o, "walls", s->walls);
+	udf_packet_add_bool(o, "walls", s->walls);
 	return process_send(p, o, &p->shared_fd, 1);
 }
 
@@ -150,37 +151,58 @@ struct process *spawn_process(const struct udf_port_settings *settings, struct u
 	return NULL;
 }
 
-/* ---- rendezvous ---- */
+/* ---- sockets of a port ---- */
 
-/* PORT's socket; short however long the runtime folder's name is. */
-static void address_of(const char *port, struct sockaddr_un *sa)
+/* The socket NAME in the folder DIR; short however long the folder's name is. */
+static void address_of(int dir, const char *name, struct sockaddr_un *sa)
 {
 	memset(sa, 0, sizeof(*sa));
 	sa->sun_family = AF_UNIX;
-	snprintf(sa->sun_path, sizeof(sa->sun_path), "/proc/self/fd/%d/%s", udfd.ports_dir, port);
+	snprintf(sa->sun_path, sizeof(sa->sun_path), "/proc/self/fd/%d/%s", dir, name);
 }
 
-void spawn_forget(const char *port)
+void spawn_forget(struct port *port)
 {
-	unlinkat(udfd.ports_dir, port, 0);
+	unlinkat(udfd.ports_dir, port->settings.name, 0);
+	unlinkat(udfd.attach_dir, port->settings.name, 0);
+	if (port->clients >= 0)
+		close(port->clients);
+	port->clients = -1;
 }
 
-static int make_rendezvous(const char *port)
+/* Listen as NAME in DIR. Returns a descriptor or a negative errno. */
+static int listen_at(int dir, const char *name, mode_t mode)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ret;
 	struct sockaddr_un sa;
 
 	if (fd < 0)
 		return -errno;
-	spawn_forget(port);
-	address_of(port, &sa);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || fchmodat(udfd.ports_dir, port, 0600, 0) || listen(fd, 4)) {
-		int ret = -errno;
+	unlinkat(dir, name, 0);
+	address_of(dir, name, &sa);
+	if (!bind(fd, (struct sockaddr *)&sa, sizeof(sa)) && !fchmodat(dir, name, mode, 0) && !listen(fd, 64))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
 
-		close(fd);
-		return ret;
-	}
-	return fd;
+/*
+ * Where applications connect, whichever driver process is there to accept: they wait while there is none. Who may write to the socket's
+ * file may connect.
+ */
+static int listen_for_clients(struct port *port)
+{
+	const struct group *g = *udfd.config->attach_group ? getgrnam(udfd.config->attach_group) : NULL;
+	const char *name = port->settings.name;
+
+	if (port->clients < 0)
+		port->clients = listen_at(udfd.attach_dir, name, 0600);
+	if (port->clients < 0)
+		return port->clients;
+	if (g && (fchownat(udfd.attach_dir, name, (uid_t)-1, g->gr_gid, 0) || fchmodat(udfd.attach_dir, name, 0660, 0)))
+		port_note(port, 4, "%s/attach/%s: group %s: %s", udfd.runtime_dir, name, g->gr_name, strerror(errno));
+	return 0;
 }
 
 /* ---- for a port ---- */
@@ -207,21 +229,21 @@ static const char *affinity_text(const cpu_set_t *set, char *text, size_t len)
 static struct json_object *start_message(const struct port *port)
 {
 	const struct udf_port_settings *s = &port->settings;
-	struct json_object *o = udf_msg_new("do", "start");
+	struct json_object *o = udf_packet_new("do", "start");
 	char affinity[5000];
 
 	if (!o)
 		return NULL;
-	udf_msg_add_text(o, "name", s->name);
+	udf_packet_add_text(o, "name", s->name);
 	json_object_object_add(o, "options", options_json(s, false));
 	json_object_object_add(o, "image-options", options_json(s, true));
-	udf_msg_add_number(o, "uid", geteuid() ? 0 : s->uid >= 0 ? s->uid : (int64_t)udfd.config->uid_base + port->slot);
-	udf_msg_add_number(o, "slot", port->slot);
-	udf_msg_add_number(o, "nice", s->nice);
+	udf_packet_add_number(o, "uid", geteuid() ? 0 : s->uid >= 0 ? s->uid : (int64_t)udfd.config->uid_base + port->slot);
+	udf_packet_add_number(o, "slot", port->slot);
+	udf_packet_add_number(o, "nice", s->nice);
 	if (s->has_affinity)
-		udf_msg_add_text(o, "affinity", affinity_text(&s->affinity, affinity, sizeof(affinity)));
-	udf_msg_add_number(o, "beat-ms", beat_ms(port));
-	udf_msg_add_number(o, "hung-task-s", s->hung_task_s);
+		udf_packet_add_text(o, "affinity", affinity_text(&s->affinity, affinity, sizeof(affinity)));
+	udf_packet_add_number(o, "beat-ms", beat_ms(port));
+	udf_packet_add_number(o, "hung-task-s", s->hung_task_s);
 	return o;
 }
 
@@ -240,25 +262,52 @@ static struct process *take_standby(const struct udf_port_settings *s)
 	return p;
 }
 
+/* The device file of a PCI function: the driver process cannot open it, nor any other. -1: the port has none. */
+static int open_device(const struct port *port, struct udf_error *err)
+{
+	const char *device = port->settings.device;
+	char path[64];
+	int fd;
+
+	if (strncmp(device, "pci:", 4))
+		return -1;
+	snprintf(path, sizeof(path), "/dev/udf/%.*s", (int)strcspn(device + 4, ","), device + 4);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? udf_error_set(err, -errno, "%s: %s", path, strerror(errno)) : fd;
+}
+
+static int send_start(struct process *p, const struct port *port, int listener, int device)
+{
+	const int fds[] = { listener, port->clients, device };
+
+	return process_send(p, start_message(port), fds, device >= 0 ? 3 : 2);
+}
+
 struct process *spawn_for(struct port *port, struct udf_error *err)
 {
-	int listener = make_rendezvous(port->settings.name), ret;
-	struct process *p;
+	int listener = listen_at(udfd.ports_dir, port->settings.name, 0600), ret = listener < 0 ? listener : 0, device = -1;
+	struct process *p = NULL;
 
-	if (listener < 0) {
-		udf_error_set(err, listener, "%s/ports/%s: %s", udfd.runtime_dir, port->settings.name, strerror(-listener));
-		return NULL;
+	if (!ret)
+		ret = listen_for_clients(port);
+	if (ret)
+		udf_error_set(err, ret, "%s: sockets for %s: %s", udfd.runtime_dir, port->settings.name, strerror(-ret));
+	else
+		device = open_device(port, err);
+	if (!err->code) {
+		p = take_standby(&port->settings);
+		if (!p)
+			p = spawn_process(&port->settings, err);
 	}
-	p = take_standby(&port->settings);
-	if (!p)
-		p = spawn_process(&port->settings, err);
 	if (p) {
 		p->port = port;
-		ret = process_send(p, start_message(port), &listener, 1);
-		if (ret)	/* its end is being watched */
+		if (send_start(p, port, listener, device))	/* its end is being watched */
 			process_kill(p, "the driver process does not listen to udfd");
 	}
-	close(listener);
+	if (listener >= 0)
+		close(listener);
+	if (device >= 0)
+		close(device);
 	return p;
 }
 
@@ -303,27 +352,29 @@ static void note_changes(struct port *port, struct json_object *start)
 		    (!json_object_object_get_ex(start, keys[i], &b) || !json_object_equal(a, b)))
 			port->changed = true;
 	json_object_put(now);
-	port->slot = (unsigned int)udf_msg_number(start, "slot", port->slot);
+	port->slot = (unsigned int)udf_packet_number(start, "slot", port->slot);
 }
 
 /* "hello" of a driver process that goes on from an earlier udfd. */
-void spawn_hello(struct process *p, struct udf_msg *m)
+void spawn_hello(struct process *p, struct udf_packet *m)
 {
 	struct json_object *start = NULL;
 
 	if (p->shared || !p->on_hello)
 		return;
 	p->on_hello = sd_event_source_disable_unref(p->on_hello);
-	p->shared_fd = udf_msg_take_fd(m, 0);
+	p->shared_fd = udf_packet_take_fd(m, 0);
 	p->shared = p->shared_fd >= 0 ? udf_shared_map(p->shared_fd) : NULL;
 	if (!json_object_object_get_ex(m->body, "start", &start) || !p->shared) {
 		not_adopted(p, "it does not say what it runs");
 		return;
 	}
-	if (udf_msg_bool(m->body, "stopping")) {
+	if (udf_packet_bool(m->body, "stopping")) {
 		not_adopted(p, "it was being stopped");
 		return;
 	}
+	if (p->port->clients < 0)
+		p->port->clients = udf_packet_take_fd(m, 1);
 	note_changes(p->port, start);
 	p->ready = true;
 	port_adopt(p->port, p);
@@ -341,7 +392,7 @@ static int connect_to(const char *port)
 
 	if (fd < 0)
 		return -errno;
-	address_of(port, &sa);
+	address_of(udfd.ports_dir, port, &sa);
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa))) {
 		int ret = -errno;
 
@@ -410,7 +461,7 @@ void spawn_adopt_all(void)
 			}
 		}
 		if (port && adopt(port))
-			spawn_forget(name);
+			spawn_forget(port);
 		free(list[i]);
 	}
 	if (n >= 0)

@@ -29,7 +29,7 @@
 
 #include "base/backoff.h"
 #include "base/config.h"
-#include "base/msg.h"
+#include "base/packet.h"
 #include "base/shared.h"
 #include "common/error.h"
 
@@ -84,6 +84,7 @@ struct port {
 	enum port_state state;
 	unsigned int slot;		/* its user id is uid-base + SLOT */
 	struct process *process;
+	int clients;			/* where applications connect, or -1; the driver accepts */
 	struct udf_backoff backoff;
 	sd_event_source *timer;		/* the state's: start-timeout, stop-timeout, back-off */
 	sd_event_source *watch;		/* signs of life */
@@ -103,6 +104,7 @@ struct udfd {
 	const char *config_file, *runtime_dir, *state_dir, *socket_path, *driver_path;
 	bool verbose;
 	int lock_fd, ports_dir;		/* ports_dir: where rendezvous are */
+	int attach_dir;			/* where applications connect */
 	int listener;
 	struct udf_config *config;
 	struct port *ports;
@@ -164,9 +166,9 @@ void spawn_standby(const struct udf_port_settings *settings);
 /* Take over the driver processes that an earlier udfd has left. */
 void spawn_adopt_all(void);
 /* "hello": P, which is being adopted, introduces itself. */
-void spawn_hello(struct process *p, struct udf_msg *m);
-/* Remove PORT's rendezvous. */
-void spawn_forget(const char *port);
+void spawn_hello(struct process *p, struct udf_packet *m);
+/* Remove PORT's rendezvous, and where applications connect to it. */
+void spawn_forget(struct port *port);
 
 /* ---- log.c ---- */
 void port_log_add(struct port *port, int level, int64_t ms, const char *text);
@@ -186,6 +188,8 @@ void failure_keep(struct port *port, struct json_object *record);
 /* ---- files.c ---- */
 /* P's driver asks for the file PATH, as number ID. */
 void files_answer(struct process *p, int64_t id, const char *path);
+/* ... or what has to be loaded for WHAT, a module's name or a modalias. */
+void files_plan(struct process *p, int64_t id, const char *what);
 
 /* ---- server.c ---- */
 int server_start(struct udf_error *err);
@@ -208,7 +212,7 @@ bool client_may_change(const struct client *c);
 bool client_may_attach(const struct client *c);
 
 /* ---- requests.c ---- */
-void request_handle(struct client *c, struct udf_msg *m);
+void request_handle(struct client *c, struct udf_packet *m);
 
 /* Milliseconds of monotonic time. */
 int64_t now_ms(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Messages as JSON in packets; see msg.h. Host world. */
+/* Messages as JSON in packets; see packet.h. Host world. */
 #define _GNU_SOURCE
-#include "base/msg.h"
+#include "base/packet.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 /* ---- receive ---- */
 
-static void take_fds(struct msghdr *h, struct udf_msg *m)
+static void take_fds(struct msghdr *h, struct udf_packet *m)
 {
 	struct cmsghdr *c;
 
@@ -33,7 +33,7 @@ static void take_fds(struct msghdr *h, struct udf_msg *m)
 	}
 }
 
-struct json_object *udf_msg_parse(const char *text, size_t len)
+struct json_object *udf_packet_parse(const char *text, size_t len)
 {
 	struct json_tokener *t = json_tokener_new_ex(UDF_MESSAGE_DEPTH);
 	struct json_object *o = NULL;
@@ -51,7 +51,7 @@ struct json_object *udf_msg_parse(const char *text, size_t len)
 	return o;
 }
 
-int udf_msg_receive(int sock, struct udf_msg *m)
+int udf_packet_receive(int sock, struct udf_packet *m)
 {
 	char control[CMSG_SPACE(sizeof(int) * UDF_MESSAGE_FDS)];
 	char *text = malloc(UDF_MESSAGE_MAX);
@@ -70,16 +70,16 @@ int udf_msg_receive(int sock, struct udf_msg *m)
 	if (n >= 0)
 		take_fds(&h, m);
 	if (n > 0 && !(h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-		m->body = udf_msg_parse(text, (size_t)n);
+		m->body = udf_packet_parse(text, (size_t)n);
 	free(text);
 	if (ret == 1 && !m->body)
 		ret = -EBADMSG;
 	if (ret != 1)
-		udf_msg_release(m);
+		udf_packet_release(m);
 	return ret == -ECONNRESET || ret == -EPIPE ? 0 : ret;
 }
 
-void udf_msg_release(struct udf_msg *m)
+void udf_packet_release(struct udf_packet *m)
 {
 	unsigned int i;
 
@@ -90,7 +90,7 @@ void udf_msg_release(struct udf_msg *m)
 	memset(m, 0, sizeof(*m));
 }
 
-int udf_msg_take_fd(struct udf_msg *m, unsigned int i)
+int udf_packet_take_fd(struct udf_packet *m, unsigned int i)
 {
 	int fd = i < m->nr_fds ? m->fd[i] : -1;
 
@@ -101,7 +101,7 @@ int udf_msg_take_fd(struct udf_msg *m, unsigned int i)
 
 /* ---- send ---- */
 
-int udf_msg_send(int sock, struct json_object *body, const int *fds, unsigned int nr_fds)
+int udf_packet_send(int sock, struct json_object *body, const int *fds, unsigned int nr_fds)
 {
 	char control[CMSG_SPACE(sizeof(int) * UDF_MESSAGE_FDS)] = { 0 };
 	struct msghdr h = { .msg_iovlen = 1 };
@@ -144,7 +144,7 @@ int udf_msg_send(int sock, struct json_object *body, const int *fds, unsigned in
 
 /* ---- members ---- */
 
-const char *udf_msg_text(struct json_object *o, const char *key, const char *otherwise)
+const char *udf_packet_text(struct json_object *o, const char *key, const char *otherwise)
 {
 	struct json_object *v;
 
@@ -155,21 +155,21 @@ const char *udf_msg_text(struct json_object *o, const char *key, const char *oth
 	return json_object_get_string(v);
 }
 
-int64_t udf_msg_number(struct json_object *o, const char *key, int64_t otherwise)
+int64_t udf_packet_number(struct json_object *o, const char *key, int64_t otherwise)
 {
 	struct json_object *v;
 
 	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : otherwise;
 }
 
-bool udf_msg_bool(struct json_object *o, const char *key)
+bool udf_packet_bool(struct json_object *o, const char *key)
 {
 	struct json_object *v;
 
 	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_boolean) && json_object_get_boolean(v);
 }
 
-struct json_object *udf_msg_array(struct json_object *o, const char *key)
+struct json_object *udf_packet_array(struct json_object *o, const char *key)
 {
 	struct json_object *v;
 
@@ -193,7 +193,7 @@ static size_t utf8_len(const unsigned char *p, size_t left)
 	return n;
 }
 
-struct json_object *udf_msg_string(const char *text, size_t len)
+struct json_object *udf_packet_string(const char *text, size_t len)
 {
 	struct json_object *o;
 	char *clean = malloc(len + 1);
@@ -214,26 +214,26 @@ struct json_object *udf_msg_string(const char *text, size_t len)
 	return o;
 }
 
-struct json_object *udf_msg_new(const char *key, const char *value)
+struct json_object *udf_packet_new(const char *key, const char *value)
 {
 	struct json_object *o = json_object_new_object();
 
 	if (o)
-		udf_msg_add_text(o, key, value);
+		udf_packet_add_text(o, key, value);
 	return o;
 }
 
-void udf_msg_add_text(struct json_object *o, const char *key, const char *value)
+void udf_packet_add_text(struct json_object *o, const char *key, const char *value)
 {
-	json_object_object_add(o, key, udf_msg_string(value, strlen(value)));
+	json_object_object_add(o, key, udf_packet_string(value, strlen(value)));
 }
 
-void udf_msg_add_number(struct json_object *o, const char *key, int64_t value)
+void udf_packet_add_number(struct json_object *o, const char *key, int64_t value)
 {
 	json_object_object_add(o, key, json_object_new_int64(value));
 }
 
-void udf_msg_add_bool(struct json_object *o, const char *key, bool value)
+void udf_packet_add_bool(struct json_object *o, const char *key, bool value)
 {
 	json_object_object_add(o, key, json_object_new_boolean(value));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Ask udfd; see client.h. Host world. */
+/* Ask udfd; see daemon.h. Host world. */
 #define _GNU_SOURCE
-#include "base/client.h"
+#include "base/daemon.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int udf_client_connect(const char *path, struct udf_error *err)
+int udf_daemon_connect(const char *path, struct udf_error *err)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd, ret;
@@ -34,28 +34,28 @@ int udf_client_connect(const char *path, struct udf_error *err)
 	return udf_error_set(err, ret, "%s: %s", path, strerror(-ret));
 }
 
-int udf_client_ask(int sock, struct json_object *request, int fd, bool (*each)(void *arg, struct json_object *answer), void *arg,
+int udf_daemon_ask(int sock, struct json_object *request, int fd, bool (*each)(void *arg, struct json_object *answer), void *arg,
 		   struct udf_error *err)
 {
-	int ret = udf_msg_send(sock, request, &fd, fd >= 0);
+	int ret = udf_packet_send(sock, request, &fd, fd >= 0);
 	bool more = true;
 
 	if (ret)
 		return udf_error_set(err, ret, "udfd does not take the request: %s", strerror(-ret));
 	while (more) {
 		const char *error;
-		struct udf_msg m;
+		struct udf_packet m;
 
-		ret = udf_msg_receive(sock, &m);
+		ret = udf_packet_receive(sock, &m);
 		if (ret == 0)
 			return udf_error_set(err, -ECONNRESET, "udfd has ended the connection");
 		if (ret < 0)
 			return udf_error_set(err, ret, "udfd's answer: %s", strerror(-ret));
-		error = udf_msg_text(m.body, "error", NULL);
+		error = udf_packet_text(m.body, "error", NULL);
 		if (error)
-			udf_error_set(err, -(int)udf_msg_number(m.body, "errno", EIO), "%s", error);
-		more = !error && !udf_msg_bool(m.body, "end") && each(arg, m.body);
-		udf_msg_release(&m);
+			udf_error_set(err, -(int)udf_packet_number(m.body, "errno", EIO), "%s", error);
+		more = !error && !udf_packet_bool(m.body, "end") && each(arg, m.body);
+		udf_packet_release(&m);
 	}
 	return err->code;
 }
