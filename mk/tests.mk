@@ -97,6 +97,11 @@ $(B)/fuzz/%.o: %.c $(FLAGS_FROM) mk/tests.mk
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(filter-out -Wshadow=local -Wno-format-truncation,$(HOST_CFLAGS)) -fsanitize=fuzzer-no-link $(FUZZ_SANITIZE) -MMD -MP -c -o $@ $<
 
+$(B)/fuzz/%.o: %.S $(FLAGS_FROM) mk/tests.mk
+	$(call say,AS.fuzz,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_CFLAGS) -MMD -MP -c -o $@ $<
+
 $(B)/fuzz/libudf.a: $(FUZZ_OBJS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(FUZZ_OBJS)

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -164,7 +165,19 @@ static void take(struct udf_packet *m)
 	}
 }
 
-bool driver_control_receive(void)
+/* udfd has gone. A port's driver goes on; one that stands by has nothing to wait for. */
+static void lost_control(void)
+{
+	pthread_mutex_lock(&driver.send_lock);
+	close(driver.control);
+	driver.control = -1;
+	pthread_mutex_unlock(&driver.send_lock);
+	if (!driver.start)
+		_exit(UDF_EXIT_STOPPED);
+	driver_note(5, "udfd has gone; the driver goes on");
+}
+
+void driver_control_receive(void)
 {
 	struct udf_packet m;
 	int ret = udf_packet_receive(driver.control, &m);
@@ -173,7 +186,8 @@ bool driver_control_receive(void)
 		take(&m);
 		udf_packet_release(&m);
 	}
-	return ret == 1 || ret == -EAGAIN || ret == -ENOMEM;
+	if (ret != 1 && ret != -EAGAIN && ret != -ENOMEM)
+		lost_control();
 }
 
 /* ---- the next udfd ---- */
@@ -191,6 +205,16 @@ static struct json_object *hello(void)
 	return o;
 }
 
+/* Whether the udfd that we have is still there. What it said before it went has been taken then. */
+static bool has_control(void)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	while ((p.fd = driver.control) >= 0 && poll(&p, 1, 0) == 1)
+		driver_control_receive();
+	return driver.control >= 0;
+}
+
 void driver_control_accept(void)
 {
 	int fd = accept4(driver.listener, NULL, NULL, SOCK_CLOEXEC);
@@ -199,15 +223,13 @@ void driver_control_accept(void)
 
 	if (fd < 0)
 		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) || (peer.uid && peer.uid != driver.owner)) {
+	/* a second one is none: there is a lock among them */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) || (peer.uid && peer.uid != driver.owner) || has_control()) {
 		close(fd);
 		return;
 	}
 	set_up(fd);
-	/* the one that has come last is the one that runs: there is a lock among them */
 	pthread_mutex_lock(&driver.send_lock);
-	if (driver.control >= 0)
-		close(driver.control);
 	driver.control = fd;
 	send_locked(hello(), (int[]){ driver.shared_fd, driver.clients }, driver.clients < 0 ? 1 : 2);
 	if (driver.child >= 0)

@@ -77,8 +77,8 @@ void driver_client_accept(void);
 void driver_count(void);
 
 /* control.c */
-/* Take the message that is there. Returns false when udfd has gone. */
-bool driver_control_receive(void);
+/* Take the message that is there, or notice that udfd has gone. */
+void driver_control_receive(void);
 /* Another udfd is at the rendezvous. */
 void driver_control_accept(void);
 /* Send to udfd, if there is one. BODY is released. Any thread. */

@@ -92,18 +92,6 @@ static void take_wake(void)
 		stop();
 }
 
-/* udfd has gone. A port's driver goes on; one that stands by has nothing to wait for. */
-static void lost_control(void)
-{
-	pthread_mutex_lock(&driver.send_lock);
-	close(driver.control);
-	driver.control = -1;
-	pthread_mutex_unlock(&driver.send_lock);
-	if (!driver.start)
-		_exit(UDF_EXIT_STOPPED);
-	driver_note(5, "udfd has gone; the driver goes on");
-}
-
 static int loop(int signals)
 {
 	enum { CONTROL, LISTENER, CLIENTS, SIGNALS, WAKE, COUNT };
@@ -118,8 +106,8 @@ static int loop(int signals)
 
 		if (poll(p, COUNT, driver.start ? COUNT_MS : -1) < 0 && errno != EINTR)
 			return 1;
-		if (p[CONTROL].revents && !driver_control_receive())
-			lost_control();
+		if (p[CONTROL].revents)
+			driver_control_receive();
 		if (p[LISTENER].revents)
 			driver_control_accept();
 		if (p[CLIENTS].revents)
