@@ -40,12 +40,12 @@ struct udf_options {
 	uint64_t memory;		/* bytes */
 	uint64_t *beats;		/* NULL: no heartbeat */
 	unsigned int beat_ms, hung_task_s;
+	int (*standby)(void *arg, struct udf_options *o);
+	void *standby_arg;
 	void (*log)(void *arg, int level, const char *text);
 	void *log_arg;
 	void (*progress)(void *arg, const char *step, unsigned int percent);
 	void *progress_arg;
-	int (*standby)(void *arg, struct udf_options *o);
-	void *standby_arg;
 };
 
 /*
