@@ -70,6 +70,9 @@ void kapi_detour_pend(void);
 /* udf/trace.c */
 int kapi_trace(unsigned long what);
 
+/* udf/heartbeat.c */
+int kapi_heartbeat(const struct host_heartbeat *config);
+
 /* udf/control.c */
 void kapi_control_init(void);
 void kapi_control_pend(void);

@@ -19,7 +19,9 @@ objects = $(addsuffix .o,$(addprefix $(B)/$(1)/,$(basename $(2))))
 LIB_SRCS := $(call sources,$(filter-out lib/host lib/host/fake,$(patsubst %/,%,$(wildcard lib/*/ lib/*/*/))))
 LIB_OBJS := $(call objects,obj,$(LIB_SRCS))
 CLI_SRCS := $(call sources,cli)
-CLI_OBJS := $(call objects,obj,$(CLI_SRCS))
+# What the port manager and the command share: see mk/portd.mk.
+PORTD_BASE_SRCS := $(call sources,portd/base)
+CLI_OBJS := $(call objects,obj,$(CLI_SRCS) $(PORTD_BASE_SRCS))
 NBDKIT_SRCS := $(call sources,plugins/nbdkit)
 NBDKIT_OBJS := $(call objects,obj,$(NBDKIT_SRCS))
 EXAMPLES := $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
@@ -60,7 +62,7 @@ VERBS := $(patsubst cli/cmd-%.c,%,$(filter cli/cmd-%.c,$(CLI_SRCS)))
 VERBS_INC := $(call list,$(B)/gen/verbs.inc,$(foreach v,$(VERBS),VERB($(subst -,_,$(v)), "$(v)")))
 $(B)/obj/cli/main.o: $(VERBS_INC)
 $(B)/obj/cli/gdb-script.o: cli/gdb.py
-$(B)/obj/cli/%.o: INCLUDES += -iquote $(B)/gen
+$(B)/obj/cli/%.o: INCLUDES += -iquote $(B)/gen -Iportd
 
 $(B)/udf: $(CLI_OBJS) $(B)/libudf.a $(call list,$(B)/obj/cli.list,$(CLI_OBJS))
 	$(call say,LD,$@)

@@ -3,7 +3,7 @@
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # Libraries of the host world that need no vCPU: these run under the sanitizers, with the fake host beneath.
-PURE_SRCS := $(call sources,$(addprefix lib/,common debug image loader port front host/fake))
+PURE_SRCS := $(call sources,$(addprefix lib/,common debug image loader port front host/fake) portd/base)
 
 ASAN_OBJS := $(call objects,asan,$(PURE_SRCS))
 UNIT_SRCS := $(sort $(shell find tests -path "tests/unit/*" -name "test_*.c"))
@@ -29,7 +29,8 @@ $(B)/asan/%.o: %.S $(FLAGS_FROM) mk/tests.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/asan/tests/unit/%.o: INCLUDES += -Itests/unit
+$(B)/asan/tests/unit/%.o: INCLUDES += -Itests/unit -Iportd
+$(B)/asan/portd/%.o $(B)/fuzz/portd/%.o $(B)/fuzz/tests/fuzz/fuzz_portd.o: INCLUDES += -Iportd
 
 $(B)/asan/libudf.a: $(ASAN_OBJS) $(call list,$(B)/asan/lib.list,$(ASAN_OBJS))
 	$(call say,AR,$@)

@@ -92,6 +92,13 @@ void udf_options_log(struct udf_options *o, void (*log)(void *arg, int level, co
 /* Hears what udf_open() is doing, PERCENT of STEP done (over 100: unknown). From the thread that calls udf_open(). */
 void udf_options_progress(struct udf_options *o, void (*progress)(void *arg, const char *step, unsigned int percent), void *arg);
 
+/*
+ * Have each vCPU count in BEATS[vCPU] (room for 8) every INTERVAL_MS, as long as its kernel code gets on: a word that stands still
+ * means a vCPU that spins, is deadlocked, or whose process is stopped. And lose the port when a kernel task sleeps uninterruptibly for
+ * HUNG_TASK_S seconds (0: any time). BEATS, which may be shared memory, must stay until udf_close().
+ */
+void udf_options_heartbeat(struct udf_options *o, uint64_t *beats, unsigned int interval_ms, unsigned int hung_task_s);
+
 /* What the last udf_options_set() or udf_open() with these options failed of: one line, "" when it did not. Valid until the next. */
 const char *udf_options_error(const struct udf_options *o);
 

@@ -38,6 +38,8 @@ static long kapi_control_run(const struct host_control *c)
 		return kapi_front_command(c->data);
 	case HOST_CMD_TRACE:
 		return kapi_trace(c->arg[0] - '0');
+	case HOST_CMD_HEARTBEAT:
+		return kapi_heartbeat(c->data);
 	default:
 		return -EINVAL;
 	}

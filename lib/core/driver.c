@@ -50,10 +50,30 @@ static int udf_open_image(struct udf_driver *d, struct udf_error *err)
 	return udf_image_open(&opts, &udf_host.image, err);
 }
 
+/* What the host world keeps of the configuration. */
+static int udf_take_config(struct udf_driver *d, struct udf_error *err)
+{
+	struct udf_driver_config *config = &d->config;
+
+	if (config->cpus > HOST_CPUS_MAX)
+		return udf_error_set(err, -EINVAL, "%u vCPUs: at most %u are possible", config->cpus, HOST_CPUS_MAX);
+	udf_host.cpus = config->cpus ? config->cpus : 1;
+	udf_host.arena_size = config->port.spec ? 0 : config->port.arena_size;
+	if (config->firmware_dir) {
+		snprintf(d->firmware_dir, sizeof(d->firmware_dir), "%s", config->firmware_dir);
+		udf_host.firmware_dir = d->firmware_dir;
+	}
+	return 0;
+}
+
 static int udf_open_port(struct udf_driver *d, struct udf_error *err)
 {
-	int ret;
+	int ret = d->config.name_port ? d->config.name_port(d->config.ctx, &d->config, err) : 0;
 
+	if (!ret)
+		ret = udf_take_config(d, err);
+	if (ret)
+		return ret;
 	if (!d->config.port.spec)
 		return 0;
 	ret = udf_port_open(&d->config.port, &udf_host_port_events, NULL, &udf_host.port, err);
@@ -120,8 +140,6 @@ static void udf_host_reset(const struct udf_driver_config *config)
 	pthread_cond_init(&h->changed, NULL);
 	h->tail = &h->head;
 	h->arena_fd = -1;
-	h->cpus = config->cpus ? config->cpus : 1;
-	h->arena_size = config->port.spec ? 0 : config->port.arena_size;
 	h->log = config->log;
 	h->event = config->event;
 	h->lost = config->lost;
@@ -157,8 +175,6 @@ int udf_driver_start(const struct udf_driver_config *config, struct udf_driver *
 	bool taken;
 	int ret;
 
-	if (config->cpus > HOST_CPUS_MAX)
-		return udf_error_set(err, -EINVAL, "%u vCPUs: at most %u are possible", config->cpus, HOST_CPUS_MAX);
 	pthread_mutex_lock(&udf_driver_lock);
 	taken = udf_driver_exists;
 	udf_driver_exists = true;
@@ -172,10 +188,6 @@ int udf_driver_start(const struct udf_driver_config *config, struct udf_driver *
 	}
 	d->config = *config;
 	udf_host_reset(config);
-	if (config->firmware_dir) {
-		snprintf(d->firmware_dir, sizeof(d->firmware_dir), "%s", config->firmware_dir);
-		udf_host.firmware_dir = d->firmware_dir;
-	}
 	ret = udf_driver_bring_up(d, err);
 	if (ret) {
 		/* vCPU threads that are in kernel code cannot be taken out of it: then everything stays as it is */
@@ -270,6 +282,8 @@ static int udf_load_one(struct udf_driver *d, const struct udf_plan_entry *e, co
 		host_log_write(UDF_LOG_ERROR, p.err.text, strlen(p.err.text));
 	if (ret >= 0 || e->soft)
 		return 0;
+	if (udf_host.dead)	/* what the kernel code died of says more than that it did not come back */
+		return udf_error_set(err, (int)ret, "%s: %s", e->name, udf_host.why);
 	if (p.err.code)
 		return udf_error_set(err, (int)ret, "%s", p.err.text);
 	return udf_error_set(err, (int)ret, "module %s cannot be loaded: %s; the log says why", e->name, strerror(-(int)ret));

@@ -27,6 +27,11 @@ struct udf_driver_config {
 	const char *modules_dir;	/* directory of modules.dep; NULL: belongs to the release */
 	struct udf_port_config port;	/* .spec NULL: no port, for tests */
 	unsigned int cpus;		/* 0: 1 */
+	/*
+	 * If not NULL: called when the image is mapped, to fill in what is not known before: port, cpus, firmware_dir. May block, as one
+	 * does that stands by until a port needs it. Returns 0, or a negative errno that ends the start.
+	 */
+	int (*name_port)(void *ctx, struct udf_driver_config *config, struct udf_error *err);
 	const char *firmware_dir;	/* searched for firmware files before /lib/firmware; NULL: none */
 	struct udf_debug_config debug;
 	/* Log lines without newline; NULL: stderr. From any thread, must not call back. */

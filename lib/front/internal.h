@@ -41,6 +41,10 @@ struct udf_options {
 	bool perf_map;
 	unsigned int cpus, function, close_timeout;
 	uint64_t memory;		/* bytes */
+	uint64_t *beats;		/* NULL: no heartbeat */
+	unsigned int beat_ms, hung_task_s;
+	int (*standby)(void *arg, struct udf_options *o);
+	void *standby_arg;
 	void (*log)(void *arg, int level, const char *text);
 	void *log_arg;
 	void (*progress)(void *arg, const char *step, unsigned int percent);
@@ -49,6 +53,12 @@ struct udf_options {
 	bool loss_fails;
 	unsigned int loss_timeout;	/* seconds, 0: none */
 };
+
+/*
+ * Have udf_open() call STANDBY when the image is mapped; it may wait, set options that do not concern the image, and then returns 0, or a
+ * negative errno that udf_open() fails with. For the port manager's driver processes.
+ */
+void udf_options_standby(struct udf_options *o, int (*standby)(void *arg, struct udf_options *o), void *arg);
 
 /* The device's specification with what drive= and size= add to it; to be freed. NULL: no memory. */
 char *udf_options_spec(const struct udf_options *o);
@@ -97,6 +107,9 @@ struct udf {
 	uint64_t requests, bytes_read, bytes_written, bounced, kicks;	/* of closed queues */
 	void (*log)(void *arg, int level, const char *text);
 	void *log_arg;
+	char bound[64];			/* the driver that the port's function is bound to */
+	struct udf_options *options;	/* while the driver is being started */
+	char *spec;
 };
 
 struct udf_disk {
@@ -226,6 +239,9 @@ int udf_queue_drain(struct udf_queue *q, int timeout_ms);
 /* queue.c */
 /* Release Q; DETACH: tell the kernel world. */
 void udf_queue_end(struct udf_queue *q, bool detach);
+
+/* Name of the kernel driver that the port's function is bound to, "" when none is. */
+void udf_bound_driver(struct udf *udf, char *name, size_t len);
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t udf_now(void);

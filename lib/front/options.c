@@ -274,6 +274,19 @@ static int add_size(struct udf_options *o, const char *value)
 	return add_blockdev(o, &args);
 }
 
+void udf_options_standby(struct udf_options *o, int (*standby)(void *arg, struct udf_options *o), void *arg)
+{
+	o->standby = standby;
+	o->standby_arg = arg;
+}
+
+void udf_options_heartbeat(struct udf_options *o, uint64_t *beats, unsigned int interval_ms, unsigned int hung_task_s)
+{
+	o->beats = beats;
+	o->beat_ms = interval_ms;
+	o->hung_task_s = hung_task_s;
+}
+
 /* The options whose value is kept as it is. */
 static char **text_field(struct udf_options *o, const char *name)
 {

@@ -100,10 +100,37 @@ static void on_log(void *ctx, int level, const char *text)
 	udf->log(udf->log_arg, level, text);
 }
 
+/* Which driver the port's function is bound to now. */
+static void note_driver(struct udf *udf, const char *action, const char *const *env, unsigned int n)
+{
+	const char *driver = NULL;
+	bool pci = false;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		pci = pci || !strncmp(env[i], "PCI_SLOT_NAME=", 14);
+		if (!strncmp(env[i], "DRIVER=", 7))
+			driver = env[i] + 7;
+	}
+	if (!pci || (strcmp(action, "bind") && strcmp(action, "unbind")))
+		return;
+	pthread_mutex_lock(&udf->lock);
+	snprintf(udf->bound, sizeof(udf->bound), "%s", driver && !strcmp(action, "bind") ? driver : "");
+	pthread_mutex_unlock(&udf->lock);
+}
+
+void udf_bound_driver(struct udf *udf, char *name, size_t len)
+{
+	pthread_mutex_lock(&udf->lock);
+	snprintf(name, len, "%s", udf->bound);
+	pthread_mutex_unlock(&udf->lock);
+}
+
 static void on_event(void *ctx, const char *action, const char *devpath, const char *const *env, unsigned int n)
 {
 	struct udf *udf = ctx;
 
+	note_driver(udf, action, env, n);
 	udf_modules_event(udf->modules, action, env, n);
 }
 
@@ -164,9 +191,37 @@ static void udf_free(struct udf *udf)
 	free(udf);
 }
 
+/* What of the options is about the port. SPEC is to be freed when it is open. */
+static int set_port(struct udf_driver_config *config, const struct udf_options *o, char **spec, struct udf_error *err)
+{
+	*spec = o->device ? udf_options_spec(o) : NULL;
+	if (o->device && !*spec)
+		return udf_error_set(err, -ENOMEM, "no memory");
+	config->port = (struct udf_port_config){
+		.spec = *spec,
+		.backends = (const char *const *)o->backends,
+		.arena_size = o->memory,
+		.function = o->function,
+	};
+	config->cpus = o->cpus;
+	config->firmware_dir = o->firmware;
+	return 0;
+}
+
+static int name_port(void *ctx, struct udf_driver_config *config, struct udf_error *err)
+{
+	struct udf *udf = ctx;
+	struct udf_options *o = udf->options;
+	int ret = o->standby(o->standby_arg, o);
+
+	if (ret)
+		return udf_error_set(err, ret, "%s", o->err.code ? o->err.text : "not needed any more");
+	udf->close_timeout = o->close_timeout;
+	return set_port(config, o, &udf->spec, err);
+}
+
 static int start_driver(struct udf *udf, struct udf_options *o)
 {
-	char *spec = o->device ? udf_options_spec(o) : NULL;
 	struct udf_driver_config config = {
 		.image = {
 			.release = o->release,
@@ -177,32 +232,48 @@ static int start_driver(struct udf *udf, struct udf_options *o)
 			.progress_ctx = o->progress_arg,
 		},
 		.modules_dir = o->modules,
-		.port = {
-			.spec = spec,
-			.backends = (const char *const *)o->backends,
-			.arena_size = o->memory,
-			.function = o->function,
-		},
-		.cpus = o->cpus,
+		.name_port = o->standby ? name_port : NULL,
 		.debug = {
 			.perf_map = o->perf_map,
 			.trace = { .what = o->trace, .only = o->trace_only, .format = o->trace_format },
 		},
-		.firmware_dir = o->firmware,
 		.log = o->log ? on_log : NULL,
 		.event = on_event,
 		.lost = on_lost,
 		.ctx = udf,
 	};
-	int err;
+	int err = o->standby ? 0 : set_port(&config, o, &udf->spec, &o->err);
 
-	if (o->device && !spec)
-		return udf_error_set(&o->err, -ENOMEM, "no memory");
+	if (err)
+		return err;
 	if (o->progress)
 		o->progress(o->progress_arg, "starting the driver", 101);
+	udf->options = o;
 	err = udf_driver_start(&config, &udf->driver, &o->err);
-	free(spec);
+	udf->options = NULL;
+	free(udf->spec);
+	udf->spec = NULL;
 	return err;
+}
+
+/* Before any module is loaded: one that hangs as it starts shows as well. */
+static int start_heartbeat(struct udf *udf, struct udf_options *o)
+{
+	struct host_heartbeat *beat;
+	long ret;
+
+	if (!o->beats)
+		return 0;
+	beat = malloc(sizeof(*beat));
+	if (!beat)
+		return udf_error_set(&o->err, -ENOMEM, "no memory");
+	*beat = (struct host_heartbeat){
+		.interval_ms = o->beat_ms, .hung_task_s = o->hung_task_s, .beats = (unsigned long *)o->beats,
+	};
+	ret = udf_driver_control(udf->driver, HOST_CMD_HEARTBEAT, NULL, beat, sizeof(*beat), COMMAND_TIMEOUT_MS);
+	if (ret != -ETIMEDOUT)		/* then it may yet be looked at */
+		free(beat);
+	return ret ? udf_error_set(&o->err, (int)ret, "the heartbeat does not start: %s", strerror((int)-ret)) : 0;
 }
 
 static int load_modules(struct udf *udf, struct udf_options *o)
@@ -244,7 +315,9 @@ int udf_open(struct udf_options *o, struct udf **out)
 	err = start_driver(udf, o);
 	if (err)
 		goto release;
-	err = load_modules(udf, o);
+	err = start_heartbeat(udf, o);
+	if (!err)
+		err = load_modules(udf, o);
 	if (err)
 		goto stop_driver;
 	udf->cpus = udf_driver_cpus(udf->driver);

@@ -8,7 +8,6 @@
 #include "loader/loader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <lzma.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,8 @@
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+
+#include "common/file.h"
 
 #define MODULE_FILE_MAX	(256u << 20)	/* bytes, compressed or not: the biggest stock module has some 15 MB */
 
@@ -163,10 +164,10 @@ static int unpack(struct buffer *b)
 int udf_module_read(const char *path, void **data, size_t *len, struct udf_error *err)
 {
 	struct buffer b = { 0 };
-	int ret, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int ret, fd = udf_file_open(path);
 
 	if (fd < 0)
-		return udf_error_set(err, -errno, "%s: %s", path, strerror(errno));
+		return udf_error_set(err, fd, "%s: %s", path, strerror(-fd));
 	ret = read_all(fd, &b);
 	close(fd);
 	if (!ret)

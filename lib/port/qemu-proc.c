@@ -25,6 +25,8 @@
 #define PACKAGE "qemu-system-x86"
 #define STOP_MS 2000
 
+void (*udf_port_qemu_child)(void);
+
 int udf_qemu_find(char *path, size_t len, struct udf_error *err)
 {
 	const char *given = getenv("UDF_QEMU"), *dir = getenv("PATH");
@@ -56,6 +58,8 @@ static void child(const char *path, char *const *argv, const int *fds, unsigned 
 	if (getppid() != parent)
 		_exit(127);
 	setsid();
+	if (udf_port_qemu_child)
+		udf_port_qemu_child();
 	/* first out of the way, then into place: the numbers may overlap */
 	output = fcntl(output, F_DUPFD_CLOEXEC, base);
 	for (unsigned int i = 0; i < nr_fds; i++)
@@ -189,7 +193,13 @@ void udf_qemu_stop(struct qemu_proc *proc)
 		return;
 	/* asked politely it writes its disks' caches out */
 	syscall(SYS_pidfd_send_signal, proc->pidfd, SIGTERM, NULL, 0);
-	if (poll(&end, 1, STOP_MS) != 1)
-		syscall(SYS_pidfd_send_signal, proc->pidfd, SIGKILL, NULL, 0);
+	if (poll(&end, 1, STOP_MS) != 1 && syscall(SYS_pidfd_send_signal, proc->pidfd, SIGKILL, NULL, 0) && errno == EPERM) {
+		/* it does not end when asked, and is another user's by now: whoever runs us has to end it */
+		close(proc->pidfd);
+		close(proc->output);
+		proc->pidfd = proc->output = -1;
+		proc->pid = 0;
+		return;
+	}
 	udf_qemu_reap(proc, why, sizeof(why));
 }

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -256,6 +257,9 @@ static void qemu_close(struct udf_port *port)
 	if (qemu_irq_live(q, &type))
 		udf_qemu_irq_enable(port, type, 0);
 	udf_qtest_sync(&q->qtest);
+	/* a process that has become another user since cannot send it signals: it is asked over its monitor */
+	if (q->proc.pid && syscall(SYS_pidfd_send_signal, q->proc.pidfd, 0, NULL, 0) && errno == EPERM)
+		udf_qmp_command(&q->qmp, "{\"execute\": \"quit\"}", NULL, 0);
 	udf_qemu_thread_stop(q);
 	free_port(q);
 }

@@ -26,7 +26,13 @@ int udf_qemu_open(const struct udf_port_config *config, const char *spec, const 
  */
 int udf_port_qemu_monitor(struct udf_port *port, const char *command, char *reply, size_t len);
 
-/* Process id of the port's QEMU, for tests; 0 when it has ended, -EINVAL when PORT is not QEMU's. */
+/*
+ * If not NULL: called in the child process that will be QEMU, before it is; async-signal-safe. For a driver process that is about to give
+ * up what QEMU, the device, needs: files, network. Set before a port is opened.
+ */
+extern void (*udf_port_qemu_child)(void);
+
+/* Process id of the port's QEMU; 0 when it has ended, -EINVAL when PORT is not QEMU's. */
 int udf_port_qemu_pid(struct udf_port *port);
 
 #endif

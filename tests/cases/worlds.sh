@@ -58,7 +58,7 @@ kernel_world() {	# FILE HEADER NAME FOLDER
 host_world() {
 	case $2 in
 	'<'*) exists_in "$3" "${libc_dirs[@]}" include || crossed "$1" "$2" "no header of libc or a library" ;;
-	*) exists_in "$3" "$4" lib include lib/host/include tests/unit cli "$UDF_BUILD/gen" || crossed "$1" "$2" "not a header of ours" ;;
+	*) exists_in "$3" "$4" lib include lib/host/include tests/unit cli portd "$UDF_BUILD/gen" || crossed "$1" "$2" "not a header of ours" ;;
 	esac
 	case $3 in *kapi/*) crossed "$1" "$2" "kernel-world header" ;; esac
 }
@@ -71,7 +71,7 @@ contract() {
 }
 
 check kernel_world < <(find kapi -name '*.[chS]')
-check host_world < <(find lib cli include plugins examples bench tests/unit tests/fuzz tests/cases -name '*.[chS]' ! -path 'lib/host/include/*' 2>/dev/null)
+check host_world < <(find lib cli include plugins portd examples bench tests/unit tests/fuzz tests/cases -name '*.[chS]' ! -path 'lib/host/include/*' 2>/dev/null)
 check contract < <(find lib/host/include -name '*.h')
 
 # Each world's compiled objects: what was really read, by way of other headers too.

@@ -14,10 +14,15 @@
 #include <linux/bug.h>
 #include <linux/mm.h>
 #include <linux/panic.h>
+#include <linux/workqueue.h>
 
 static char *die = "";
 module_param(die, charp, 0444);
 MODULE_PARM_DESC(die, "bug, null, panic, exec or unsupported");
+
+static unsigned int after_ms;
+module_param(after_ms, uint, 0444);
+MODULE_PARM_DESC(after_ms, "die so long after the module was loaded");
 
 static noinline void the_very_place(void)
 {
@@ -37,8 +42,20 @@ static noinline void the_very_place(void)
 		panic("panicked on purpose");
 }
 
+static void die_later(struct work_struct *work)
+{
+	the_very_place();
+}
+
+static DECLARE_DELAYED_WORK(later, die_later);
+
 static void dies_on_request(void)
 {
+	if (after_ms) {
+		__module_get(THIS_MODULE);
+		schedule_delayed_work(&later, msecs_to_jiffies(after_ms));
+		return;
+	}
 	the_very_place();
 	udf_check(!die[0]);
 }

@@ -13,6 +13,16 @@ enum host_command {
 	HOST_CMD_TASKS,			/* log every task with its stack trace */
 	HOST_CMD_FRONT,			/* data: struct host_front_command, for kapi_front_command() */
 	HOST_CMD_TRACE,			/* arg: one digit, HOST_TRACE_*: what of the kernel's own events is traced from now on */
+	HOST_CMD_HEARTBEAT,		/* data: struct host_heartbeat, which is copied: count from now on */
+};
+
+/*
+ * Signs of life. Each vCPU counts in BEATS[vCPU] by a work item that its timer queues every INTERVAL_MS: for that its timer, softirqs,
+ * scheduler and workers must get on. A task that sleeps uninterruptibly for HUNG_TASK_S seconds (0: any time) is a panic.
+ */
+struct host_heartbeat {
+	unsigned int interval_ms, hung_task_s;
+	unsigned long *beats;		/* HOST_CPUS_MAX words of the host world, which stay */
 };
 
 struct host_control {

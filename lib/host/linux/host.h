@@ -216,6 +216,12 @@ void udf_host_modules(void (*each)(void *arg, const char *name, const char *file
 
 /* module.c: udf_loader_plan() while kernel code may be loading modules, too */
 int udf_host_plan(const char *what, struct udf_plan *plan, struct udf_error *err);
+/*
+ * Have plans made by PLANNER from now on, for a process that will not see the modules' directory any more; what is loaded already may be
+ * in them. It may block. When this returns, no plan is being made by looking there.
+ */
+typedef int udf_planner(void *ctx, const char *what, struct udf_plan *plan, struct udf_error *err);
+void udf_host_set_planner(udf_planner *planner, void *ctx);
 
 /* control.c */
 void udf_host_fail(const char *why);	/* the driver is lost: everything that waits fails */

@@ -4,13 +4,13 @@
 #include "host/linux/host.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/log.h"
 #include "layout.h"
 
@@ -82,14 +82,53 @@ bool udf_host_gaps(uint64_t addr, uint64_t low, uint64_t high, void (*each)(void
 	return kept;
 }
 
+/* Under udf_loader_lock: who plans instead of the loader. */
+static udf_planner *udf_plan_by;
+static void *udf_plan_ctx;
+
+void udf_host_set_planner(udf_planner *planner, void *ctx)
+{
+	pthread_mutex_lock(&udf_loader_lock);
+	udf_plan_by = planner;
+	udf_plan_ctx = ctx;
+	pthread_mutex_unlock(&udf_loader_lock);
+}
+
+/* Another's plan lists what is loaded already as well: leave that out. Under udf_loader_lock. */
+static void udf_plan_skip_open(struct udf_plan *plan)
+{
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < plan->nr; i++) {
+		if (!udf_loader_find(udf_host.loader, plan->entry[i].name)) {
+			plan->entry[kept++] = plan->entry[i];
+			continue;
+		}
+		free(plan->entry[i].path);
+		free(plan->entry[i].name);
+	}
+	plan->nr = kept;
+}
+
 int udf_host_plan(const char *what, struct udf_plan *plan, struct udf_error *err)
 {
-	int ret;
+	udf_planner *planner;
+	int ret = 0;
 
 	pthread_mutex_lock(&udf_loader_lock);
-	ret = udf_loader_plan(udf_host.loader, what, plan, err);
+	planner = udf_plan_by;
+	if (!planner)
+		ret = udf_loader_plan(udf_host.loader, what, plan, err);
 	pthread_mutex_unlock(&udf_loader_lock);
-	return ret;
+	if (!planner)
+		return ret;
+	ret = planner(udf_plan_ctx, what, plan, err);
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&udf_loader_lock);
+	udf_plan_skip_open(plan);
+	pthread_mutex_unlock(&udf_loader_lock);
+	return 0;
 }
 
 int host_module_next(const char *what, char *path, unsigned long len)
@@ -204,13 +243,13 @@ static int udf_firmware_open(const char *path)
 {
 	static const char last[] = "/lib/firmware/";
 	char own[1024];
-	int fd = -1;
+	int fd = -ENOENT;
 
 	if (udf_host.firmware_dir && !strncmp(path, last, sizeof(last) - 1)) {
 		snprintf(own, sizeof(own), "%s/%s", udf_host.firmware_dir, path + sizeof(last) - 1);
-		fd = open(own, O_RDONLY | O_CLOEXEC);
+		fd = udf_file_open(own);
 	}
-	return fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 ? fd : udf_file_open(path);
 }
 
 long host_file_read(const char *name, void *buf, unsigned long len)
@@ -220,7 +259,7 @@ long host_file_read(const char *name, void *buf, unsigned long len)
 	int fd = udf_firmware_open(name);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
 		close(fd);
 		return -EINVAL;
