@@ -14,7 +14,7 @@ fail() {
 }
 
 stop_at() {		# NAME TEXT: start, and stop QEMU at the log's line with TEXT; sets pid and opens the log's rest as a descriptor
-	local line
+	local line children
 	rm -f log qemu.pid
 	mkfifo log
 	"$UDF_BUILD/udf" run --verbose --device qemu:nvme,serial=a --size 64M 2>log >disks &
@@ -23,15 +23,21 @@ stop_at() {		# NAME TEXT: start, and stop QEMU at the log's line with TEXT; sets
 	while IFS= read -r -t 30 -u 3 line; do
 		case $line in *"$1"*) break ;; esac
 	done
-	qemu=$(pgrep -P $pid -f qemu-system)
-	kill -STOP "$qemu" || fail "QEMU is not there"
+	# no program is started between the line and this: the driver goes on meanwhile
+	for children in /proc/$pid/task/*/children; do
+		qemu=
+		read -r qemu <"$children"
+		[ -n "$qemu" ] && kill -STOP $qemu && return
+	done
+	fail "QEMU is not there"
 }
 
 ended() {		# WHAT STATUS: the end comes within 50 s
 	local rest
 	rest=$(timeout 50 cat <&3)
 	exec 3<&-
-	kill -KILL $pid 2>/dev/null && fail "$1: it does not end"
+	# its files are closed before it is gone
+	timeout 10 tail -s 0.02 --pid=$pid -f /dev/null || { kill -KILL $pid; fail "$1: it does not end"; }
 	wait $pid
 	status=$?
 	echo "$rest" | tail -n 1
