@@ -245,13 +245,16 @@ static int poll_queue(struct udf_queue *q, unsigned int max, int timeout_ms, boo
 			return n;
 		if (atomic_load(&q->udf->lost)) {
 			n = kill_all(q);
-			return n ? (int)n : -ENODEV;
+			if (n || !atomic_load(&q->in_flight))
+				return n ? (int)n : -ENODEV;
+			/* the callbacks of the last ones run in another thread */
+			sched_yield();
 		}
 		if (!timeout_ms || atomic_load(&q->stop) || (!idle_too && !atomic_load(&q->in_flight)))
 			return 0;
 		if (deadline && udf_now() >= deadline)
 			return 0;
-		if (!(q->flags & UDF_QUEUE_POLLED ? drive(q) : spin(q)))
+		if (!atomic_load(&q->udf->lost) && !(q->flags & UDF_QUEUE_POLLED ? drive(q) : spin(q)))
 			sleep_until(q, deadline, idle_too);
 	}
 }

@@ -556,6 +556,47 @@ static void test_loss(void **state)
 	fake_hold(false);
 }
 
+static atomic_int in_callback, callback_may_end;
+
+static void linger(void *arg, int result)
+{
+	atomic_store(&in_callback, 1);
+	while (!atomic_load(&callback_may_end))
+		sched_yield();
+	done(arg, result);
+}
+
+static void *poll_once(void *arg)
+{
+	struct env *e = arg;
+
+	assert_int_equal(udf_poll(e->queue, 1, -1), 1);
+	return NULL;
+}
+
+/* Nothing is left when the last callback has run, in whichever thread: not when it has been taken. */
+static void test_loss_waits_for_callbacks(void **state)
+{
+	struct env *e = *state;
+	struct result r = { 0 };
+	unsigned char b[512];
+	pthread_t t;
+
+	fake_hold(true);
+	assert_int_equal(udf_read(e->queue, e->disk, b, 512, 0, linger, &r), 0);
+	fake_lose("while somebody else polls");
+	assert_int_equal(pthread_create(&t, NULL, poll_once, e), 0);
+	while (!atomic_load(&in_callback))
+		sched_yield();
+	assert_int_equal(udf_poll(e->queue, 1, 20), 0);
+	assert_int_equal(udf_poll(e->queue, 1, 0), 0);
+	atomic_store(&callback_may_end, 1);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	assert_int_equal(r.calls, 1);
+	assert_int_equal(udf_poll(e->queue, 1, -1), -ENODEV);
+	fake_hold(false);
+}
+
 static void *lose_later(void *arg)
 {
 	struct env *e = arg;
@@ -627,6 +668,7 @@ int main(void)
 		CASE(test_disks),
 		CASE(test_further_modules),
 		CASE(test_loss),
+		CASE(test_loss_waits_for_callbacks),
 		CASE(test_loss_wakes),
 		CASE(test_close_fails_outstanding),
 		CASE(test_one_port),
