@@ -22,16 +22,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "host/linux/detour-code.h"
 #include "layout.h"
-#include "port/insn-op.h"
 
 #define SITES 256u		/* a power of two; as many detours */
 #define SLOT 256u		/* bytes of code for each */
 #define WORTH_IT 32u		/* traps at one place before it is led around */
 #define ASK_AGAIN 4096u		/* traps between two reminders of the kernel world */
 #define REACH 127		/* of a jump of two bytes */
-#define JMP8 2u			/* their lengths */
-#define JMP32 5u
 
 enum site_state { SITE_NOTED, SITE_DONE, SITE_REFUSED };
 
@@ -104,7 +102,7 @@ static void take_gap(void *ctx, uint64_t addr, uint64_t len)
 
 static bool reaches(uint64_t from, uint64_t to)
 {
-	int64_t distance = (int64_t)(to - (from + JMP8));
+	int64_t distance = (int64_t)(to - (from + UDF_JMP8));
 
 	return distance <= REACH && distance >= -REACH - 1;
 }
@@ -112,12 +110,12 @@ static bool reaches(uint64_t from, uint64_t to)
 static void put_jump8(uint8_t *code, uint64_t from, uint64_t to)
 {
 	code[0] = 0xeb;
-	code[1] = (uint8_t)(to - (from + JMP8));
+	code[1] = (uint8_t)(to - (from + UDF_JMP8));
 }
 
 static void put_jump32(uint8_t *code, uint64_t from, uint64_t to)
 {
-	int32_t distance = (int32_t)(to - (from + JMP32));
+	int32_t distance = (int32_t)(to - (from + UDF_JMP32));
 
 	code[0] = 0xe9;
 	memcpy(code + 1, &distance, sizeof(distance));
@@ -132,13 +130,13 @@ static bool find_way(struct host_detour *d, const struct gaps *g, uint64_t used,
 			struct host_detour_hop *hop;
 			bool last = pass == 0;
 
-			if (used >> i & 1 || !reaches(from, gap->addr) || (last && gap->len < JMP32))
+			if (used >> i & 1 || !reaches(from, gap->addr) || (last && gap->len < UDF_JMP32))
 				continue;
 			if (!last && (hops < 2 || !find_way(d, g, used | 1ull << i, gap->addr, to, hops - 1)))
 				continue;
 			hop = &d->hop[d->nr_hops++];
 			hop->addr = gap->addr;
-			hop->len = last ? JMP32 : JMP8;
+			hop->len = last ? UDF_JMP32 : UDF_JMP8;
 			if (last)
 				put_jump32(hop->code, gap->addr, to);
 			else
@@ -149,153 +147,7 @@ static bool find_way(struct host_detour *d, const struct gaps *g, uint64_t used,
 	return false;
 }
 
-/* ---- the detour ---- */
-
-struct code {
-	uint8_t *at;
-	uint64_t addr;		/* where it will be */
-	unsigned int len;
-};
-
-static void put(struct code *c, const void *bytes, unsigned int n)
-{
-	memcpy(c->at + c->len, bytes, n);
-	c->len += n;
-}
-
-static void put1(struct code *c, uint8_t byte)
-{
-	put(c, &byte, 1);
-}
-
-static void put4(struct code *c, uint8_t opcode, uint32_t value)
-{
-	put1(c, opcode);
-	put(c, &value, sizeof(value));
-}
-
-static void put_push(struct code *c, unsigned int reg)
-{
-	if (reg >= 8)
-		put1(c, 0x41);
-	put1(c, 0x50 | (reg & 7));
-}
-
-static void put_pop(struct code *c, unsigned int reg)
-{
-	if (reg >= 8)
-		put1(c, 0x41);
-	put1(c, 0x58 | (reg & 7));
-}
-
-static void put_branch(struct code *c, uint8_t opcode, uint64_t to)
-{
-	put4(c, opcode, (uint32_t)(to - (c->addr + c->len + 5)));
-}
-
-/* lea of OP's memory operand, %rdi */
-static void put_address(struct code *c, const struct udf_insn_op *op)
-{
-	unsigned int base = op->base, index = op->index, scale = 0;
-	bool has_base = base != UDF_OP_NO_REG, has_index = index != UDF_OP_NO_REG;
-
-	while (1u << scale < op->scale)
-		scale++;
-	put1(c, 0x48 | (has_index && index >= 8) << 1 | (has_base && base >= 8));
-	put1(c, 0x8d);
-	put1(c, (has_base ? 0x80 : 0x00) | UDF_RDI << 3 | 4);	/* a SIB byte follows, and four bytes of displacement */
-	put1(c, (uint8_t)(scale << 6 | (has_index ? index & 7 : 4) << 3 | (has_base ? base & 7 : 5)));
-	put(c, &(int32_t){ (int32_t)op->disp }, 4);
-}
-
-/* Registers in the order of pushing; the stack pointer is not among them. */
-static const uint8_t saved[] = {
-	UDF_RAX, UDF_RCX, UDF_RDX, UDF_RBX, UDF_RBP, UDF_RSI, UDF_RDI, UDF_R8, UDF_R9, UDF_R10, UDF_R11, UDF_R12, UDF_R13, UDF_R14, UDF_R15,
-};
-#define NR_SAVED sizeof(saved)
-
-static void put_restore(struct code *c)
-{
-	for (unsigned int i = NR_SAVED; i--;)
-		put_pop(c, saved[i]);
-	put1(c, 0x9d);				/* popf */
-}
-
-/* %rax into the saved copy of OP's destination: as many bytes as the instruction changes. */
-static void put_result(struct code *c, const struct udf_insn_op *op)
-{
-	unsigned int i = 0;
-
-	while (saved[i] != op->reg)
-		i++;
-	if (op->dsize == 2)
-		put1(c, 0x66);
-	if (op->dsize >= 4)
-		put1(c, 0x48);
-	put1(c, op->dsize == 1 ? 0x88 : 0x89);	/* mov %rax, slot(%rsp) */
-	put(c, &(uint8_t[]){ 0x84, 0x24 }, 2);
-	put(c, &(int32_t){ (int32_t)(8 * (NR_SAVED - 1 - i)) }, 4);
-}
-
-static void put_value(struct code *c, const struct udf_insn_op *op)
-{
-	if (op->kind != UDF_OP_STORE)
-		return;
-	if (op->reg != UDF_OP_NO_REG) {
-		put_pop(c, UDF_RSI);
-		return;
-	}
-	put(c, &(uint8_t[]){ 0x48, 0xc7, 0xc6 }, 3);	/* mov $imm32, %rsi: sign-extended as in the instruction */
-	put(c, &(uint32_t){ (uint32_t)op->imm }, 4);
-}
-
-static uint32_t how_of(const struct udf_insn_op *op)
-{
-	return op->size | (uint32_t)op->dsize << 4 | (op->kind == UDF_OP_STORE ? HOST_MMIO_WRITE : 0) | (op->sign ? HOST_MMIO_SIGN : 0);
-}
-
-/* The detour of the instruction OP at IP, for address ADDR. Returns its length. */
-static unsigned int put_detour(uint8_t *mem, uint64_t addr, const struct udf_insn_op *op, uint64_t ip)
-{
-	struct code c = { .at = mem, .addr = addr };
-	unsigned int i, skip;
-
-	put1(&c, 0x9c);				/* pushf */
-	for (i = 0; i < NR_SAVED; i++)
-		put_push(&c, saved[i]);
-	if (op->kind == UDF_OP_STORE && op->reg != UDF_OP_NO_REG)
-		put_push(&c, op->reg);
-	put_address(&c, op);
-	put_value(&c, op);
-	put4(&c, 0xba, how_of(op));		/* mov $how, %edx */
-	put4(&c, 0xb9, (uint32_t)ip);		/* mov $ip, %ecx */
-	put_branch(&c, 0xe8, udf_bridge_mmio_access());
-	put(&c, &(uint8_t[]){ 0x48, 0x85, 0xd2, 0x74, 0 }, 5);	/* test %rdx, %rdx; jz: it performs itself */
-	skip = c.len;
-	if (op->kind == UDF_OP_LOAD)
-		put_result(&c, op);
-	put_restore(&c);
-	put_branch(&c, 0xe9, ip + op->len);
-	c.at[skip - 1] = (uint8_t)(c.len - skip);
-	put_restore(&c);
-	put(&c, (const void *)ip, op->len);
-	put_branch(&c, 0xe9, ip + op->len);
-	return c.len;
-}
-
-/* Whether a detour can perform OP, whose place must not matter. */
-static bool suits(const struct udf_insn_op *op)
-{
-	bool reg = op->reg != UDF_OP_NO_REG;
-
-	if ((op->kind != UDF_OP_STORE && op->kind != UDF_OP_LOAD) || op->addr32 || op->len < JMP8)
-		return false;
-	if (op->base == UDF_OP_RIP || op->base == UDF_RSP || op->disp != (int32_t)op->disp)
-		return false;
-	if (op->kind == UDF_OP_LOAD && !reg)
-		return false;
-	return !reg || (op->reg < 16 && op->reg != UDF_RSP);
-}
+/* ---- what the kernel world asks ---- */
 
 static int map_detours(void)
 {
@@ -317,18 +169,18 @@ static bool prepare(struct site *s, const struct gaps *g)
 	uint8_t mem[SLOT];
 	unsigned int len;
 
-	if (udf_insn_decode((const uint8_t *)ip, 15, &op) || !suits(&op) || map_detours())
+	if (udf_insn_decode((const uint8_t *)ip, 15, &op) || !udf_detour_suits(&op) || map_detours())
 		return false;
-	if (op.len >= JMP32) {
-		d.len = JMP32;
+	if (op.len >= UDF_JMP32) {
+		d.len = UDF_JMP32;
 		put_jump32(d.code, ip, to);
 	} else if (find_way(&d, g, 0, ip, to, HOST_DETOUR_HOPS)) {
-		d.len = JMP8;
+		d.len = UDF_JMP8;
 		put_jump8(d.code, ip, d.hop[d.nr_hops - 1].addr);
 	} else {
 		return false;
 	}
-	len = put_detour(mem, to, &op, ip);
+	len = udf_detour_put(mem, to, &op, ip, udf_bridge_mmio_access());
 	if (host_text_write(to, mem, len))
 		return false;
 	s->detour = d;
