@@ -151,7 +151,8 @@ struct udf_stats {
 	uint64_t bytes_read, bytes_written;
 	uint64_t bounced;		/* requests whose data was copied */
 	uint64_t kicks;			/* times that a vCPU had to be told of new requests */
-	uint64_t reserved[7];
+	uint64_t traps;			/* register and port accesses that faulted; those of the data path soon do not any more */
+	uint64_t reserved[6];
 };
 void udf_stats(struct udf *udf, struct udf_stats *stats);
 

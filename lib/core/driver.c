@@ -370,6 +370,7 @@ void udf_driver_stats(const struct udf_driver *driver, struct udf_driver_stats *
 
 	memset(stats, 0, sizeof(*stats));
 	stats->privileged_calls = atomic_load(&udf_host.privileged);
+	stats->traps = atomic_load(&udf_host.traps);
 	stats->interrupts = atomic_load(&udf_host.interrupts);
 	for (i = 0; i < udf_host.cpus; i++)
 		stats->idle_sleeps += udf_host.vcpu[i].sleeps;

@@ -86,6 +86,7 @@ struct udf_image *udf_driver_image(struct udf_driver *driver);
 
 struct udf_driver_stats {
 	uint64_t privileged_calls;	/* what went to the transport: config space, register traps, interrupt masks, reset */
+	uint64_t traps;			/* register and port accesses that faulted */
 	uint64_t interrupts;
 	uint64_t idle_sleeps;
 	uint64_t start_ns;		/* from udf_driver_start() to the first command taken */

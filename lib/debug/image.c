@@ -19,7 +19,7 @@
 #include "layout.h"
 #include "loader/symfile.h"
 
-#define SUFFIX "-2.udfsym"	/* the number changes with what is in the file */
+#define SUFFIX "-3.udfsym"	/* the number changes with what is in the file */
 #define IMAGE_SUFFIX ".udfimg"
 
 /* ---- symbols ---- */
@@ -109,6 +109,7 @@ static void add_sections(const struct udf_image *image, struct udf_symfile *f)
 		udf_symfile_section(f, name, r.start, r.end - r.start, exec);
 	}
 	udf_symfile_section(f, ".bridges", UDF_BRIDGE_BASE, UDF_BRIDGE_MAX * UDF_BRIDGE_SLOT, true);
+	udf_symfile_section(f, ".detours", UDF_DETOUR_BASE, UDF_DETOUR_MAX * UDF_DETOUR_SLOT, true);
 }
 
 /* ---- frames ---- */
@@ -194,6 +195,7 @@ static int make(const struct udf_image *image, void **data, size_t *len)
 		ret = add_frames(image, frames);
 	if (frames) {
 		udf_bridges_describe(f, frames);
+		udf_detours_describe(f, frames);
 		udf_frames_end(frames);
 	}
 	if (ret) {

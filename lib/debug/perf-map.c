@@ -125,6 +125,7 @@ int udf_perf_map_open(const struct udf_image *image, struct udf_error *err)
 	if (!udf_map)
 		return udf_error_set(err, -errno, "%s cannot be written: %s", path, strerror(errno));
 	fprintf(udf_map, "%x %x bridges [udf]\n", UDF_BRIDGE_BASE, UDF_BRIDGE_MAX * UDF_BRIDGE_SLOT);
+	fprintf(udf_map, "%x %x detours [udf]\n", UDF_DETOUR_BASE, UDF_DETOUR_MAX * UDF_DETOUR_SLOT);
 	ret = write_image(image);
 	fflush(udf_map);
 	return ret ? udf_error_set(err, ret, "the names of the kernel's code cannot be given to perf: %s", strerror(-ret)) : 0;

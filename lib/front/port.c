@@ -508,6 +508,7 @@ static void driver_stats(struct udf *udf, struct udf_stats *stats)
 	udf_driver_stats(udf->driver, &driver);
 	stats->start_ns = driver.start_ns;
 	stats->privileged_calls = driver.privileged_calls;
+	stats->traps = driver.traps;
 	stats->interrupts = driver.interrupts;
 	stats->idle_sleeps = driver.idle_sleeps;
 }

@@ -30,6 +30,8 @@
 #define UDF_MODULE_BASE		0x40000000
 #define UDF_MODULE_END		0x70000000	/* exclusive */
 #define UDF_DETOUR_BASE		0x6ff00000	/* its last MiB: code that modules are led to, see detour.c */
+#define UDF_DETOUR_SLOT		256		/* bytes for each detour */
+#define UDF_DETOUR_MAX		256		/* slots */
 #define UDF_KAPI_BASE		0x70000000
 #define UDF_KAPI_END		0x71000000	/* exclusive */
 #define UDF_IMAGE_BASE		0x71000000	/* where link address 0xffffffff81000000 goes */

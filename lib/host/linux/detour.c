@@ -8,12 +8,16 @@
  *
  *   module:   mov %eax,(%rdx)  -->  jmp gap          two bytes, within 127 bytes of it
  *   gap:      ret; 4 dead bytes     jmp next gap, or jmp detour: bytes that nothing executes (udf_loader_gaps())
- *   detour:   all registers kept; %rdi = address, %rsi = value; call host_mmio_access() by its bridge; back behind the instruction
+ *   detour:   general registers and flags kept; %rdi = address, %rsi = value; call host_mmio_access() by its bridge; back behind the
+ *             instruction. When that is not the one to perform it: all as it was, and a copy of the instruction
  *
  * Only the instruction itself changes, so nobody can be in the middle of what is changed, nor jump there. The kernel world writes it, by
  * the protocol for code that other vCPUs run. An instruction without a gap in reach goes on trapping.
  *
- * A site is noted by the signal handler, without a lock; everything else happens in one kernel thread, or with UDF_DETOUR_LOCK held.
+ * A detour is the module's code to everyone: interrupts are delivered in it, its task may be switched and go on on another vCPU, its module
+ * is in use, a fault of the copy is the instruction's.
+ *
+ * A site is noted by the signal handler, without a lock; everything else happens in one kernel thread, or with udf_detour_lock held.
  */
 #define _GNU_SOURCE
 #include "host/linux/host.h"
@@ -21,14 +25,18 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "debug/frames.h"
+#include "debug/symfile.h"
 #include "host/linux/detour-code.h"
 #include "layout.h"
 
-#define SITES 256u		/* a power of two; as many detours */
-#define SLOT 256u		/* bytes of code for each */
+#define SITES UDF_DETOUR_MAX	/* as many as detours; a power of two */
 #define WORTH_IT 32u		/* traps at one place before it is led around */
 #define ASK_AGAIN 4096u		/* traps between two reminders of the kernel world */
+#define PROBES 8u		/* places that a site may have in the table */
 #define REACH 127		/* of a jump of two bytes */
 
 enum site_state { SITE_NOTED, SITE_DONE, SITE_REFUSED };
@@ -40,32 +48,70 @@ struct site {
 	struct host_detour detour;	/* its hops are in use once DONE */
 };
 
+#define DETOURS_SIZE (SITES * UDF_DETOUR_SLOT)
+
 static struct site sites[SITES];
 static pthread_mutex_t udf_detour_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool mapped;
+static unsigned int drops;		/* times that code has gone */
 
-static struct site *site_find(uint64_t ip, bool add)
+static struct site *site_slot(uint64_t ip, unsigned int i)
 {
-	for (unsigned int i = 0; i < 8; i++) {
-		struct site *s = &sites[((ip ^ ip >> 8) + i) % SITES];
-		uint64_t none = 0;
+	return &sites[((ip ^ ip >> 8) + i) % SITES];
+}
 
-		if (atomic_load(&s->ip) == ip || (add && atomic_compare_exchange_strong(&s->ip, &none, ip)))
-			return s;
-	}
+static struct site *site_find(uint64_t ip)
+{
+	for (unsigned int i = 0; i < PROBES; i++)
+		if (atomic_load(&site_slot(ip, i)->ip) == ip)
+			return site_slot(ip, i);
 	return NULL;
+}
+
+/* NULL: there is no room for it. */
+static struct site *site_get(uint64_t ip)
+{
+	struct site *s = site_find(ip);
+
+	for (unsigned int i = 0; !s && i < PROBES; i++) {
+		uint64_t was = 0;
+
+		if (atomic_compare_exchange_strong(&site_slot(ip, i)->ip, &was, ip) || was == ip)
+			s = site_slot(ip, i);
+	}
+	return s;
 }
 
 void udf_detour_note(uint64_t ip)
 {
-	struct site *s = ip >= UDF_MODULE_BASE && ip < UDF_DETOUR_BASE ? site_find(ip, true) : NULL;
+	struct site *s = ip >= UDF_MODULE_BASE && ip < UDF_DETOUR_BASE ? site_get(ip) : NULL;
 	unsigned int hits;
 
 	if (!s || atomic_load(&s->state) != SITE_NOTED)
 		return;
 	hits = atomic_fetch_add(&s->hits, 1) + 1;
-	if (hits == WORTH_IT || hits % ASK_AGAIN == 0)
-		host_cpu_pend(udf_vcpu_self()->cpu, HOST_PEND_DETOUR);
+	if (hits != WORTH_IT && hits % ASK_AGAIN)
+		return;
+	host_cpu_pend(udf_vcpu_self()->cpu, HOST_PEND_DETOUR);
+	/* it takes this for a call by its kernel code, which looks on the way back. A signal's way back is another: so one more signal */
+	syscall(SYS_tgkill, getpid(), udf_thread_self()->tid, UDF_KICK_SIGNAL);
+}
+
+uint64_t udf_detour_home(uint64_t ip)
+{
+	uint64_t offset = ip - UDF_DETOUR_BASE, original = 0;
+
+	if (offset < DETOURS_SIZE && mapped)
+		original = udf_detour_original((const uint8_t *)(ip - offset % UDF_DETOUR_SLOT), offset % UDF_DETOUR_SLOT);
+	return original ? original : ip;
+}
+
+void udf_detours_describe(struct udf_symfile *file, struct udf_frames *frames)
+{
+	for (uint64_t at = UDF_DETOUR_BASE; at < UDF_DETOUR_BASE + DETOURS_SIZE; at += UDF_DETOUR_SLOT) {
+		udf_symfile_symbol(file, "detour", at, UDF_DETOUR_SLOT, true, false);
+		udf_detour_describe(frames, at);
+	}
 }
 
 /* ---- the way there ---- */
@@ -96,6 +142,10 @@ static void take_gap(void *ctx, uint64_t addr, uint64_t len)
 {
 	struct gaps *g = ctx;
 
+	/* functions that end alike have the same padding */
+	for (unsigned int i = 0; i < g->nr; i++)
+		if (g->gap[i].addr < addr + len && g->gap[i].addr + g->gap[i].len > addr)
+			return;
 	if (g->nr < sizeof(g->gap) / sizeof(g->gap[0]) && !in_use(addr, len))
 		g->gap[g->nr++] = (struct gap){ addr, len };
 }
@@ -153,7 +203,7 @@ static int map_detours(void)
 {
 	if (mapped)
 		return 0;
-	if (mmap((void *)UDF_DETOUR_BASE, SITES * SLOT, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+	if (mmap((void *)UDF_DETOUR_BASE, DETOURS_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
 	    MAP_FAILED)
 		return -errno;
 	mapped = true;
@@ -163,10 +213,10 @@ static int map_detours(void)
 /* Lead S around its trap: everything but the writing of its module's code. With the lock held. */
 static bool prepare(struct site *s, const struct gaps *g)
 {
-	uint64_t ip = atomic_load(&s->ip), to = UDF_DETOUR_BASE + (uint64_t)(s - sites) * SLOT;
+	uint64_t ip = atomic_load(&s->ip), to = UDF_DETOUR_BASE + (uint64_t)(s - sites) * UDF_DETOUR_SLOT;
 	struct host_detour d = { .site = ip };
 	struct udf_insn_op op;
-	uint8_t mem[SLOT];
+	uint8_t mem[UDF_DETOUR_SLOT];
 	unsigned int len;
 
 	if (udf_insn_decode((const uint8_t *)ip, 15, &op) || !udf_detour_suits(&op) || map_detours())
@@ -204,10 +254,19 @@ int host_detour_next(struct host_detour *d)
 	while (!found && (s = next_site())) {
 		uint64_t ip = atomic_load(&s->ip);
 		struct gaps gaps = { .nr = 0 };
-		bool kept = udf_host_gaps(ip, ip - (uint64_t)far, ip + (uint64_t)far, take_gap, &gaps);
+		unsigned int before;
+		bool kept;
 
 		pthread_mutex_lock(&udf_detour_lock);
-		found = kept && atomic_load(&s->ip) == ip && prepare(s, &gaps);
+		before = drops;
+		pthread_mutex_unlock(&udf_detour_lock);
+		kept = udf_host_gaps(ip, ip - (uint64_t)far, ip + (uint64_t)far, take_gap, &gaps);
+		pthread_mutex_lock(&udf_detour_lock);
+		if (drops != before) {		/* what was there then may not be there now */
+			pthread_mutex_unlock(&udf_detour_lock);
+			continue;
+		}
+		found = kept && prepare(s, &gaps);
 		/* code of an init function runs once */
 		atomic_store(&s->state, found ? SITE_DONE : SITE_REFUSED);
 		*d = s->detour;
@@ -218,15 +277,17 @@ int host_detour_next(struct host_detour *d)
 
 void host_detour_done(const struct host_detour *d, int written)
 {
-	struct site *s = site_find(d->site, false);
+	struct site *s;
 
-	if (!s || written) {
-		atomic_fetch_add(&udf_host.detours, !!s);
-		return;
-	}
 	pthread_mutex_lock(&udf_detour_lock);
-	s->detour.nr_hops = 0;
-	atomic_store(&s->state, SITE_REFUSED);
+	s = site_find(d->site);
+	if (written) {
+		atomic_fetch_add(&udf_host.detours, 1);
+	} else if (s) {		/* its module is being loaded: once more when it has been worth it once more */
+		s->detour.nr_hops = 0;
+		atomic_store(&s->hits, 0);
+		atomic_store(&s->state, SITE_NOTED);
+	}
 	pthread_mutex_unlock(&udf_detour_lock);
 }
 
@@ -241,6 +302,7 @@ static void forget(struct site *s)
 void udf_detours_drop(uint64_t addr, uint64_t len)
 {
 	pthread_mutex_lock(&udf_detour_lock);
+	drops++;
 	for (unsigned int i = 0; i < SITES; i++)
 		if (atomic_load(&sites[i].ip) - addr < len)
 			forget(&sites[i]);
@@ -251,6 +313,6 @@ void udf_detours_reset(void)
 {
 	udf_detours_drop(UDF_MODULE_BASE, UDF_MODULE_END - UDF_MODULE_BASE);
 	if (mapped)
-		munmap((void *)UDF_DETOUR_BASE, SITES * SLOT);
+		munmap((void *)UDF_DETOUR_BASE, DETOURS_SIZE);
 	mapped = false;
 }

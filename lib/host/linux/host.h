@@ -112,7 +112,7 @@ struct udf_host {
 	const char *firmware_dir;		/* searched first; NULL: none */
 	struct udf_params *params;		/* of modules that are being loaded; under lock */
 
-	_Atomic uint64_t privileged, interrupts, detours;
+	_Atomic uint64_t privileged, interrupts, traps, detours;
 };
 
 extern struct udf_host udf_host;
@@ -186,6 +186,10 @@ int udf_mmio_trap(ucontext_t *uc, uint64_t addr, bool protection, char *text, si
 /* detour.c */
 /* The module's instruction at IP has trapped. In the signal handler of the vCPU. */
 void udf_detour_note(uint64_t ip);
+/* The instruction of a module that IP is the copy of, in its detour; any other IP as it is. Async-signal-safe, as those above. */
+uint64_t udf_detour_home(uint64_t ip);
+/* Names and frames, for debuggers; no driver need run. */
+void udf_detours_describe(struct udf_symfile *file, struct udf_frames *frames);
 /* Code at ADDR, LEN bytes, is not there any more. */
 void udf_detours_drop(uint64_t addr, uint64_t len);
 void udf_detours_reset(void);

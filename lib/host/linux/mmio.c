@@ -16,6 +16,7 @@
 #include <ucontext.h>
 
 #include "debug/trace.h"
+#include "host/linux/detour-code.h"
 #include "layout.h"
 #include "port/insn.h"
 
@@ -170,15 +171,6 @@ static int udf_bus_write(void *ctx, uint64_t addr, unsigned int size, uint64_t v
 	return udf_bus_result(udf_bus_access(*(uint64_t *)ctx, addr, size, &value, true));
 }
 
-/* VALUE, read with SIZE bytes, as the instruction's destination register gets it. */
-static uint64_t udf_extend(uint64_t value, unsigned int how)
-{
-	unsigned int shift = 64 - 8 * (how & 15), dsize = how >> 4 & 15;
-
-	value = how & HOST_MMIO_SIGN ? (uint64_t)((int64_t)(value << shift) >> shift) : value << shift >> shift;
-	return dsize == 4 ? (uint32_t)value : value;
-}
-
 struct host_mmio_result host_mmio_access(unsigned long addr, unsigned long value, unsigned int how, unsigned int ip)
 {
 	struct udf_mmio_map *map = udf_mmio_find(addr);
@@ -189,7 +181,7 @@ struct host_mmio_result host_mmio_access(unsigned long addr, unsigned long value
 	if (!map || !map->trapped || size > atomic_load(&map->end) - addr ||
 	    udf_bus_result(udf_bar_access(ip, map->bar, false, map->offset + (addr - map->start), size, &v, how & HOST_MMIO_WRITE)))
 		return (struct host_mmio_result){ .done = 0 };
-	return (struct host_mmio_result){ .value = udf_extend(v, how), .done = 1 };
+	return (struct host_mmio_result){ .value = udf_detour_extend(v, how), .done = 1 };
 }
 
 /* Ports that are not the device's: nobody answers. */
@@ -258,15 +250,17 @@ int udf_mmio_trap(ucontext_t *uc, uint64_t addr, bool protection, char *text, si
 	struct udf_insn_bus bus = udf_bus;
 	struct udf_insn_regs regs;
 	unsigned int i;
+	uint64_t ip;
 	int err;
 
 	if (protection ? !udf_is_port_insn(code) : !udf_mmio_find(addr))
 		return -ENOENT;
 	for (i = 0; i < 16; i++)
 		regs.gpr[i] = (uint64_t)g[udf_gregs[i]];
-	regs.rip = (uint64_t)g[REG_RIP];
+	regs.rip = udf_detour_home((uint64_t)g[REG_RIP]);
 	regs.rflags = (uint64_t)g[REG_EFL];
-	bus.ctx = &regs.rip;
+	ip = regs.rip;
+	bus.ctx = &ip;
 	err = udf_insn_emulate(&regs, code, 15, addr, &bus, insn);
 	if (err && !protection && udf_has_changed(code))
 		return 0;
@@ -276,8 +270,9 @@ int udf_mmio_trap(ucontext_t *uc, uint64_t addr, bool protection, char *text, si
 	}
 	for (i = 0; i < 16; i++)
 		g[udf_gregs[i]] = (greg_t)regs.gpr[i];
+	atomic_fetch_add_explicit(&udf_host.traps, 1, memory_order_relaxed);
 	if (!protection)
-		udf_detour_note((uint64_t)g[REG_RIP]);
+		udf_detour_note(ip);
 	g[REG_RIP] = (greg_t)regs.rip;
 	g[REG_EFL] = (greg_t)regs.rflags;
 	return 0;

@@ -190,6 +190,7 @@ static void udf_on_fault(int sig, siginfo_t *si, void *context)
 		if (!err)
 			return;
 	}
+	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)udf_detour_home(ip);
 	udf_frame_get(uc, &frame);
 	/* the kernel's own breakpoint (host_text_write()): reported behind it, as a processor does with int3 */
 	if (err == -ENOENT && trap == HOST_TRAP_PROTECTION) {
