@@ -5,11 +5,15 @@
  *   jmp __x86_return_thunk      was patched to   ret; 4 dead bytes
  *   end of a function           and padding up to the next one, which begins at a multiple of 16
  *
- * Padding is what lies between the end of one symbol and the next one and looks like it; nothing else is taken for it.
+ * Padding is what lies between the end of one symbol and the next one, is made of breakpoints and no-operations alone, and follows an
+ * instruction that does not go on behind itself; nothing else is taken for it. Trampolines of static calls are no room: the kernel changes
+ * them as a whole.
  */
 #include "loader/internal.h"
 
 #include <string.h>
+
+#include <Zydis/Zydis.h>
 
 #define RETURN_LEN	5	/* of the jump that became a return */
 #define FUNCTION_ALIGN	16
@@ -21,15 +25,49 @@ static bool is_patched_return(const uint8_t *code)
 	return !memcmp(code, patched, sizeof(patched));
 }
 
+/* The instruction at CODE, of at most LEN bytes. Returns its length, 0: there is none. */
+static unsigned int decode(const uint8_t *code, uint64_t len, ZydisDecodedInstruction *insn)
+{
+	ZydisDecoder decoder;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, code, len, insn)) ? insn->length : 0;
+}
+
 /* Only what compilers and assemblers pad with. */
 static bool is_padding(const uint8_t *code, uint64_t len)
 {
-	static const uint8_t bytes[] = { 0xcc, 0x90, 0x66, 0x2e, 0x0f, 0x1f, 0x00, 0x40, 0x44, 0x80, 0x84 };
+	ZydisDecodedInstruction insn;
 
-	for (; len--; code++)
-		if (!memchr(bytes, *code, sizeof(bytes)))
+	for (uint64_t at = 0; at < len; at += insn.length)
+		if (!decode(code + at, len - at, &insn) || (insn.mnemonic != ZYDIS_MNEMONIC_NOP && insn.mnemonic != ZYDIS_MNEMONIC_INT3))
 			return false;
 	return true;
+}
+
+/* Whether the last instruction of LEN bytes of code goes on behind itself. A call there is one that does not return. */
+static bool falls_through(const uint8_t *code, uint64_t len)
+{
+	ZydisDecodedInstruction insn = { .mnemonic = ZYDIS_MNEMONIC_INVALID };
+
+	for (uint64_t at = 0; at < len; at += insn.length)
+		if (!decode(code + at, len - at, &insn))
+			return true;
+	switch (insn.mnemonic) {
+	case ZYDIS_MNEMONIC_JMP:
+	case ZYDIS_MNEMONIC_RET:
+	case ZYDIS_MNEMONIC_INT3:
+	case ZYDIS_MNEMONIC_UD2:
+	case ZYDIS_MNEMONIC_CALL:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static bool is_trampoline(const struct symtab_entry *e)
+{
+	return e && !strncmp(e->name, "__SCT__", 7);
 }
 
 /* Padding behind END, if a function ends there. */
@@ -61,7 +99,7 @@ static void paddings_of(const struct udf_module *mod, uint64_t low, uint64_t hig
 		if (e->size < RETURN_LEN || e->addr < text || end > text_end || end < low || end >= high)
 			continue;
 		len = is_patched_return((const uint8_t *)end - RETURN_LEN) ? 0 : padding_behind(mod, end);
-		if (len)
+		if (len && !is_trampoline(e) && !falls_through((const uint8_t *)e->addr, e->size))
 			each(ctx, end, len);
 	}
 }
@@ -74,9 +112,13 @@ static void gaps_of(const struct udf_module *mod, uint64_t low, uint64_t high, v
 	uint64_t i;
 
 	for (i = 0; i + sizeof(int32_t) <= sites->size; i += sizeof(int32_t)) {
-		uint64_t at = sites->addr + i + (uint64_t)(int64_t)*(const int32_t *)(sites->addr + i);
+		int32_t distance;
+		uint64_t at;
 
-		if (at < text || at + RETURN_LEN > text_end || at < low || at >= high || !is_patched_return((const uint8_t *)at))
+		memcpy(&distance, (const void *)(sites->addr + i), sizeof(distance));	/* the linker does not align it */
+		at = sites->addr + i + (uint64_t)(int64_t)distance;
+		if (at < text || at + RETURN_LEN > text_end || at < low || at >= high || !is_patched_return((const uint8_t *)at) ||
+		    is_trampoline(udf_symtab_lookup(&mod->symtab, at)))
 			continue;
 		each(ctx, at + 1, RETURN_LEN - 1 + padding_behind(mod, at + RETURN_LEN));
 	}
