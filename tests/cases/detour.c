@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Register accesses of a driver's data path are led around their traps: while a verified load that starts cold is running, with one vCPU
+ * and with two; each time anew when the modules are loaded twenty times at the same addresses; a disk behind another driver; and a trace
+ * sees every access, trapped or not. QEMU's controller has no shadow doorbells here: each request rings some.
+ * timeout: 300
+ */
+#define _GNU_SOURCE
+#include <ucontext.h>
+
+#include "host/linux/detour-code.h"
+#include "layout.h"
+#include "load.h"
+#include "nvme-plain.h"
+
+#define SIZE	(16ull << 20)
+#define QUIET	500		/* requests in a row without a trap */
+#define RELOADS	20
+#define SECONDS	60.0		/* until they are there, on a machine however loaded */
+
+static uint64_t traps(struct udf *udf)
+{
+	struct udf_stats s;
+
+	udf_stats(udf, &s);
+	return s.traps;
+}
+
+static uint64_t detours(void)
+{
+	return atomic_load(&udf_host.detours);
+}
+
+static struct udf *open_plain(const char *cpus, const char *trace)
+{
+	struct udf *udf = test_open("device", "qemu:nvme,serial=a", "drive", "disk.img", "cpus", cpus, "module", "none",
+				    trace ? "trace" : NULL, trace, NULL);
+
+	plain_load(udf, NULL, NULL);
+	return udf;
+}
+
+/* Until QUIET requests of the load go by without a trap; their accesses go to the device all the same. */
+static void wait_quiet(struct udf *udf, struct load *l)
+{
+	struct udf_stats before, after;
+	struct load_watch w = { 0 };
+	double end = test_now() + SECONDS;
+
+	do {
+		unsigned long done = atomic_load(&l->done);
+
+		udf_stats(udf, &before);
+		while (atomic_load(&l->done) < done + QUIET) {
+			load_look(l, &w);
+			load_pause();
+		}
+		udf_stats(udf, &after);
+		if (test_now() > end)
+			FAIL("%llu traps in %d requests, with %llu detours", (unsigned long long)(after.traps - before.traps), QUIET,
+			     (unsigned long long)detours());
+	} while (after.traps != before.traps);
+	/* several requests may share a doorbell */
+	CHECK(after.privileged_calls - before.privileged_calls > QUIET / 50);
+}
+
+/* ---- what the signal handler makes of a detour ---- */
+
+/* The detour number I, or NULL. */
+static const uint8_t *detour_at(unsigned int i)
+{
+	const uint8_t *code = (const uint8_t *)(uintptr_t)(UDF_DETOUR_BASE + i * UDF_DETOUR_SLOT);
+
+	return *code ? code : NULL;
+}
+
+/* The instruction that CODE is the detour of. *COPY: the offset of its copy. */
+static uint64_t site_of(const uint8_t *code, uint64_t *copy)
+{
+	for (*copy = 0; *copy < UDF_DETOUR_SLOT; ++*copy)
+		if (udf_detour_original(code, *copy))
+			return udf_detour_original(code, *copy);
+	FAIL("no instruction has its copy in a detour");
+}
+
+/*
+ * The handler of a fault may find the code changed that has faulted: it is to run again. And what a copy does when it faults, the
+ * instruction in the module has done.
+ */
+static void check_handler(void)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < UDF_DETOUR_MAX; i++) {
+		const uint8_t *code = detour_at(i);
+		uint64_t copy, site = code ? site_of(code, &copy) : 0;
+		ucontext_t uc = { 0 };
+		char text[300] = "";
+
+		if (!site)
+			continue;
+		n++;
+		CHECK(*(const uint8_t *)site == 0xeb || *(const uint8_t *)site == 0xe9);
+		uc.uc_mcontext.gregs[REG_RIP] = (greg_t)site;
+		uc.uc_mcontext.gregs[REG_RBX] = 1;
+		if (udf_mmio_trap(&uc, UDF_MMIO_BASE, false, text, sizeof(text)))
+			FAIL("code that another vCPU has just changed: %s", text);
+		CHECK_EQ(uc.uc_mcontext.gregs[REG_RIP], site);
+		CHECK_EQ(uc.uc_mcontext.gregs[REG_RBX], 1);
+		CHECK_EQ(udf_detour_home((uint64_t)code + copy), site);
+		CHECK_EQ(udf_detour_home((uint64_t)code + copy - 1), (uint64_t)code + copy - 1);
+		CHECK_EQ(udf_detour_home(site), site);
+		CHECK(udf_kernel_text((uint64_t)code + copy));
+	}
+	CHECK(n);
+}
+
+/* ---- the cases ---- */
+
+static void test_cold(const char *cpus, unsigned int threads)
+{
+	struct udf_queue *q[4];
+	struct udf_disk *disk;
+	struct udf *udf;
+	struct load l;
+
+	test_file("disk.img", SIZE);
+	udf = open_plain(cpus, NULL);
+	disk = test_disk(udf);
+	load_init(&l, udf, disk, 3);
+	l.max_bytes = 65536;
+	for (unsigned int i = 0; i < threads; i++) {
+		CHECK_OK(udf_queue_open(udf, (int)i % atoi(cpus), 32, i & 2 ? UDF_QUEUE_POLLED : 0, &q[i]));
+		load_start(&l, q[i], 32);
+	}
+	wait_quiet(udf, &l);
+	printf("%s vCPUs: %llu traps until there were %llu detours, then none in %d requests\n", cpus, (unsigned long long)traps(udf),
+	       (unsigned long long)detours(), QUIET);
+	CHECK(detours());
+	check_handler();
+	/* and on, for a while: task switches and interrupts in them */
+	load_run(&l, test_seconds(3, 60));
+	load_stop(&l);
+	CHECK_OK(udf_pflush(q[0], disk));
+	CHECK_OK(udf_close(udf));
+	load_report(&l);
+	CHECK_EQ(atomic_load(&l.failed), 0);
+	load_check_file(&l, "disk.img");
+	load_free(&l);
+}
+
+/* A short load, at most until there are no traps any more. */
+static void use(struct udf *udf, unsigned int n)
+{
+	struct udf_disk *disk = test_disk(udf);
+	struct udf_queue *q;
+	struct load l;
+
+	load_init(&l, udf, disk, n);
+	l.max_bytes = 65536;
+	/* what earlier rounds have written */
+	memset(l.gen, 0xff, l.blocks * sizeof(*l.gen));
+	CHECK_OK(udf_queue_open(udf, -1, 16, 0, &q));
+	load_start(&l, q, 16);
+	wait_quiet(udf, &l);
+	load_stop(&l);
+	udf_queue_close(q);
+	udf_disk_close(disk);
+	load_free(&l);
+}
+
+static uint64_t address(const char *module, const char *name)
+{
+	struct udf_module *mod = udf_loader_find(udf_host.loader, module);
+
+	CHECK(mod);
+	return udf_module_symbol(mod, name);
+}
+
+static void test_reload(const char *cpus)
+{
+	uint64_t nvme, core, before;
+	struct udf *udf;
+
+	test_file("disk.img", SIZE);
+	udf = open_plain(cpus, NULL);
+	nvme = address("nvme", "nvme_irq");
+	core = address("nvme_core", "nvme_setup_cmd");
+	before = 0;
+	for (unsigned int i = 0; i < RELOADS; i++) {
+		use(udf, i);
+		CHECK(detours() > before);
+		before = detours();
+		CHECK_OK(udf_unload(udf, "nvme"));
+		CHECK_OK(udf_unload(udf, "nvme_core"));
+		udf_host.port->ops = plain.real;
+		plain_load(udf, NULL, NULL);
+		CHECK_EQ(address("nvme", "nvme_irq"), nvme);
+		CHECK_EQ(address("nvme_core", "nvme_setup_cmd"), core);
+	}
+	use(udf, RELOADS);
+	printf("%s vCPUs, %d times: %llu detours\n", cpus, RELOADS, (unsigned long long)detours());
+	CHECK_OK(udf_close(udf));
+}
+
+/* Another driver, whose requests begin with a register and end with an interrupt on the line. */
+static void test_megasas(const char *cpus)
+{
+	struct udf_queue *q;
+	struct udf_disk *disk;
+	struct udf *udf;
+	struct load l;
+
+	test_file("disk.img", SIZE);
+	udf = test_open("device", "qemu:megasas", "module", "megaraid_sas", "cpus", cpus,
+			"backend", "-drive if=none,id=d0,format=raw,file=disk.img,discard=unmap",
+			"backend", "-device scsi-hd,drive=d0,bus=udf0.0", NULL);
+	disk = test_disk(udf);
+	load_init(&l, udf, disk, 5);
+	l.max_bytes = 65536;
+	l.gentle = true;
+	CHECK_OK(udf_queue_open(udf, -1, 16, 0, &q));
+	load_start(&l, q, 16);
+	wait_quiet(udf, &l);
+	CHECK(detours());
+	check_handler();
+	printf("megaraid_sas, %s vCPUs: %llu traps until there were %llu detours, then none in %d requests\n", cpus,
+	       (unsigned long long)traps(udf), (unsigned long long)detours(), QUIET);
+	load_stop(&l);
+	CHECK_OK(udf_pflush(q, disk));
+	CHECK_OK(udf_close(udf));
+	CHECK_EQ(atomic_load(&l.failed), 0);
+	load_check_file(&l, "disk.img");
+	load_free(&l);
+}
+
+/* Lines of FILE with each of the texts in them, which are to be N, all from a module's function. */
+static unsigned int count_lines(const char *file, const char *text)
+{
+	FILE *f = fopen(file, "r");
+	unsigned int n = 0;
+	char line[1024];
+
+	CHECK(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (strstr(line, "events lost"))
+			FAIL("%s", line);
+		if (!strstr(line, text))
+			continue;
+		n++;
+		if (!strstr(line, " [nvme]: "))
+			FAIL("an access from nowhere: %s", line);
+	}
+	fclose(f);
+	return n;
+}
+
+/* One request after the other rings each doorbell of its queue once. */
+static void test_trace(void)
+{
+	enum { READS = 600 };
+	uint64_t after;
+	struct udf_queue *q;
+	struct udf_disk *disk;
+	struct udf *udf;
+	unsigned int n, start;
+	void *buf;
+
+	test_file("disk.img", SIZE);
+	udf = open_plain("1", "mmio=trace.txt");
+	disk = test_disk(udf);
+	CHECK_OK(udf_queue_open(udf, 0, 1, 0, &q));
+	buf = udf_buf_alloc(udf, 4096);
+	CHECK(buf);
+	/* the driver's own reads of a new disk are over */
+	CHECK_OK(udf_pread(q, disk, buf, 4096, 0));
+	start = (unsigned int)traps(udf);
+	for (unsigned int i = 0; i < READS; i++)
+		CHECK_OK(udf_pread(q, disk, buf, 4096, 4096 * (i % 64)));
+	after = traps(udf);
+	udf_queue_close(q);
+	CHECK_OK(udf_close(udf));
+	n = count_lines("trace.txt", ": BAR 0+0x1008 write32 <- ");
+	printf("%d reads: %u doorbells traced, %u traps\n", READS, n, (unsigned int)after - start);
+	CHECK(detours());
+	CHECK((unsigned int)after - start < READS);
+	CHECK(n >= READS + 1);
+	CHECK(count_lines("trace.txt", ": BAR 0+0x100c write32 <- ") >= READS);
+}
+
+int main(void)
+{
+	test_cold("1", 2);
+	test_cold("2", 4);
+	test_reload("1");
+	test_reload("2");
+	test_megasas("1");
+	test_megasas("2");
+	test_trace();
+	test_no_complaints();
+	return 0;
+}
