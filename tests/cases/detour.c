@@ -203,6 +203,136 @@ static void test_reload(const char *cpus)
 	CHECK_OK(udf_close(udf));
 }
 
+/* ---- an interrupt at every instruction ---- */
+
+static const struct sigaction *others(int sig)
+{
+	static struct sigaction old[65];
+
+	return &old[sig];
+}
+
+static atomic_ulong steps, entries;
+
+#define TRAP_FLAG 0x100
+#define ZERO_FLAG 0x40
+
+/*
+ * Breakpoints stand at the beginning of each detour, which is a push of 32 bits, and where the call of the host world comes back, which is
+ * test %rdx, %rdx; jz. These are performed here.
+ */
+static void perform(greg_t *g)
+{
+	int32_t pushed;
+
+	if ((g[REG_RIP] - 1) % UDF_DETOUR_SLOT) {
+		g[REG_RIP] += 2;
+		g[REG_EFL] = (g[REG_EFL] & ~ZERO_FLAG) | (g[REG_RDX] ? 0 : ZERO_FLAG);
+		return;
+	}
+	memcpy(&pushed, (const void *)g[REG_RIP], sizeof(pushed));
+	g[REG_RSP] -= 8;
+	*(int64_t *)g[REG_RSP] = pushed;
+	g[REG_RIP] += sizeof(pushed);
+	atomic_fetch_add(&entries, 1);
+}
+
+/*
+ * In place of the driver's handler for SIGTRAP: from a breakpoint on single steps are taken, and at each a signal is pending: the vCPU's,
+ * with something for its kernel code to look at.
+ */
+static void on_step(int sig, siginfo_t *si, void *context)
+{
+	greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
+	uint64_t offset = (uint64_t)g[REG_RIP] - UDF_DETOUR_BASE;
+	bool breakpoint = si->si_code == SI_KERNEL;
+
+	if (offset >= UDF_DETOUR_MAX * UDF_DETOUR_SLOT || !udf_vcpu_self()) {
+		if (breakpoint)
+			others(sig)->sa_sigaction(sig, si, context);
+		else
+			g[REG_EFL] &= ~TRAP_FLAG;
+		return;
+	}
+	if (breakpoint)
+		perform(g);
+	g[REG_EFL] |= TRAP_FLAG;
+	atomic_fetch_add(&steps, 1);
+	host_cpu_pend(udf_vcpu_self()->cpu, HOST_PEND_RESCHED);
+	pthread_kill(pthread_self(), UDF_KICK_SIGNAL);
+}
+
+/* Put the breakpoints, or take them away again. */
+static void break_detours(bool on)
+{
+	uint8_t *code = (uint8_t *)(uintptr_t)UDF_DETOUR_BASE;
+
+	/* not by host_text_write(), which puts another instruction in the place of breakpoints */
+	CHECK(!mprotect(code, UDF_DETOUR_MAX * UDF_DETOUR_SLOT, PROT_READ | PROT_WRITE | PROT_EXEC));
+	for (unsigned int i = 0; i < UDF_DETOUR_MAX; i++)
+		if (detour_at(i)) {
+			uint8_t *start = code + i * UDF_DETOUR_SLOT;
+			uint8_t *back = memmem(start, UDF_DETOUR_SLOT, "\x85\xd2\x74", 3);
+
+			CHECK(back && back[-1] == (on ? 0x48 : 0xcc));
+			__atomic_store_n(start, on ? 0xcc : 0x68, __ATOMIC_SEQ_CST);
+			__atomic_store_n(back - 1, on ? 0xcc : 0x48, __ATOMIC_SEQ_CST);
+		}
+	CHECK(!mprotect(code, UDF_DETOUR_MAX * UDF_DETOUR_SLOT, PROT_READ | PROT_EXEC));
+}
+
+static void wait_for(atomic_ulong *count, unsigned long n)
+{
+	unsigned long end = atomic_load(count) + n;
+	double until = test_now() + SECONDS;
+
+	while (atomic_load(count) < end) {
+		if (test_now() > until)
+			FAIL("%lu instead of %lu within %.0f s", atomic_load(count), end, SECONDS);
+		load_pause();
+	}
+}
+
+/*
+ * More threads than vCPUs that do nothing but access registers, and can be preempted wherever they are; first as fast as they can, then
+ * with an interrupt between any two instructions of their detours. They end when their module is unloaded, and it comes again.
+ */
+static void test_threads(const char *cpus)
+{
+	struct sigaction step = { .sa_sigaction = on_step, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+	struct udf *udf = test_open("device", "qemu:nvme,serial=a", "drive", "disk.img", "cpus", cpus, "module", "none", NULL);
+	unsigned int passed = test_log_count("udf_registers: PASS");
+	struct udf_stats before, after;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/tests/modules/udf_registers.ko", getenv("UDF_BUILD"));
+	sigemptyset(&step.sa_mask);
+	sigaddset(&step.sa_mask, UDF_KICK_SIGNAL);
+	for (unsigned int i = 0; i < 3; i++) {
+		double end = test_now() + SECONDS;
+
+		/* AQA, ASQ and ACQ of a controller that is not enabled */
+		CHECK_OK(udf_load(udf, path, "device=0000:00:04.0 first=0x24"));
+		do {
+			udf_stats(udf, &before);
+			load_pause();
+			udf_stats(udf, &after);
+			if (test_now() > end)
+				FAIL("%llu traps", (unsigned long long)(after.traps - before.traps));
+		} while (after.traps != before.traps || after.privileged_calls < before.privileged_calls + 100);
+		CHECK_EQ(sigaction(SIGTRAP, &step, (struct sigaction *)others(SIGTRAP)), 0);
+		break_detours(true);
+		wait_for(&entries, 2000);
+		break_detours(false);
+		CHECK_OK(udf_unload(udf, "udf_registers"));
+		CHECK_EQ(sigaction(SIGTRAP, others(SIGTRAP), NULL), 0);
+		CHECK_EQ(test_log_count("udf_registers: PASS"), passed + i + 1);
+	}
+	printf("%s vCPUs: %lu single steps in %lu passages\n", cpus, atomic_load(&steps), atomic_load(&entries));
+	CHECK(atomic_load(&steps) > 40 * atomic_load(&entries));
+	CHECK_OK(udf_close(udf));
+}
+
 /* Another driver, whose requests begin with a register and end with an interrupt on the line. */
 static void test_megasas(const char *cpus)
 {
@@ -290,6 +420,9 @@ static void test_trace(void)
 
 int main(void)
 {
+	test_file("disk.img", SIZE);
+	test_threads("1");
+	test_threads("2");
 	test_cold("1", 2);
 	test_cold("2", 4);
 	test_reload("1");
