@@ -77,4 +77,16 @@ trace lines.out 'a module with debug information' set_called parse_args kapi_mod
 has lines.out 'set_called (text='
 has lines.out 'params.c:'
 has lines.out '$1 = -5'
+# 5. an access that is led around its trap: from the host's code on, in what leads to it, and behind the call
+"$udf" gdb --batch --ex 'break host_mmio_access' --ex run --ex 'echo @called\n' --ex backtrace --ex 'up 2' --ex 'info symbol $pc' \
+	--ex 'tbreak *$pc' --ex 'tbreak *((long)$pc - (long)$pc % 256 + 30)' --ex delete\ 1 --ex continue --ex 'echo @one\n' --ex backtrace \
+	--ex continue --ex 'echo @other\n' --ex backtrace --ex 'stepi 15' --ex 'echo @restoring\n' --ex backtrace --ex kill \
+	--device qemu:nvme,serial=debug --module "$UDF_BUILD/tests/modules/udf_registers.ko" \
+	--param device=0000:00:04.0 --param first=0x24 >detour.out 2>&1
+for part in called one other restoring; do
+	sed -n "/^@$part/,/^@/p" detour.out >"$part.out"
+	trace "$part.out" 'a detour' detour '[gs]et' rings kthread ret_from_fork
+done
+trace called.out 'host code called by a detour' host_mmio_access detour
+has called.out 'detour + 61 in section .detours'
 exit $bad

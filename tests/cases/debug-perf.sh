@@ -28,7 +28,7 @@ wait $pid || fail "udf run: $?"
 rm -f "$map"
 
 for name in 'kthread \[kernel\]' 'schedule \[kernel\]' 'kapi_deliver \[kapi\]' '__switch_to_asm \[kapi\]' 'nvme_queue_rq \[nvme\]' \
-	'nvme_setup_cmd \[nvme_core\]' 'bridges \[udf\]'; do
+	'nvme_setup_cmd \[nvme_core\]' 'bridges \[udf\]' 'detours \[udf\]'; do
 	grep -qE "^[0-9a-f]+ [0-9a-f]+ $name$" map || fail "$name is not in the map"
 done
 [ "$(grep -c '\[kernel\]' map)" -gt 30000 ] || fail "only $(grep -c '\[kernel\]' map) functions of the kernel"
