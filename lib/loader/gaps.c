@@ -132,7 +132,7 @@ bool udf_loader_gaps(struct udf_loader *loader, uint64_t addr, uint64_t low, uin
 	for (i = 0; i < LOADER_MODULES_MAX; i++) {
 		const struct udf_module *mod = atomic_load(&loader->linked[i]);
 
-		if (!mod || addr - mod->host.core_text.addr >= mod->host.core_text.size)
+		if (!mod || mod->state != MODULE_LIVE || addr - mod->host.core_text.addr >= mod->host.core_text.size)
 			continue;
 		gaps_of(mod, low, high, each, ctx);
 		paddings_of(mod, low, high, each, ctx);

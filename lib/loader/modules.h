@@ -114,7 +114,7 @@ const char *udf_module_path(const struct udf_module *mod);
 const char *udf_loader_symbolize(struct udf_loader *loader, uint64_t addr, uint64_t *offset, const char **module);
 
 /*
- * Call EACH for the pieces of code of ADDR's linked module that nothing executes, and that begin about between LOW and HIGH. Returns whether ADDR
+ * Call EACH for the pieces of code of ADDR's live module that nothing executes, and that begin about between LOW and HIGH. Returns whether ADDR
  * lies in such code at all, and not in what is freed after the init function. By a thread that may change the loader.
  */
 bool udf_loader_gaps(struct udf_loader *loader, uint64_t addr, uint64_t low, uint64_t high,

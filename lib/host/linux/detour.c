@@ -34,8 +34,9 @@
 #include "layout.h"
 
 #define SITES UDF_DETOUR_MAX	/* as many as detours; a power of two */
-#define WORTH_IT 32u		/* traps at one place before it is led around */
-#define ASK_AGAIN 4096u		/* traps between two reminders of the kernel world */
+#define WORTH_IT 32		/* traps at one place before it is led around */
+#define LATER 1024		/* as many more while its module is being loaded */
+#define ASK_AGAIN 4096		/* traps between two reminders of the kernel world */
 #define PROBES 8u		/* places that a site may have in the table */
 #define REACH 127		/* of a jump of two bytes */
 
@@ -43,7 +44,7 @@ enum site_state { SITE_NOTED, SITE_DONE, SITE_REFUSED };
 
 struct site {
 	_Atomic uint64_t ip;		/* 0: free */
-	_Atomic unsigned int hits;
+	_Atomic int hits;
 	_Atomic int state;		/* enum site_state */
 	struct host_detour detour;	/* its hops are in use once DONE */
 };
@@ -85,12 +86,12 @@ static struct site *site_get(uint64_t ip)
 void udf_detour_note(uint64_t ip)
 {
 	struct site *s = ip >= UDF_MODULE_BASE && ip < UDF_DETOUR_BASE ? site_get(ip) : NULL;
-	unsigned int hits;
+	int hits;
 
 	if (!s || atomic_load(&s->state) != SITE_NOTED)
 		return;
 	hits = atomic_fetch_add(&s->hits, 1) + 1;
-	if (hits != WORTH_IT && hits % ASK_AGAIN)
+	if (hits != WORTH_IT && (hits < WORTH_IT || hits % ASK_AGAIN))
 		return;
 	host_cpu_pend(udf_vcpu_self()->cpu, HOST_PEND_DETOUR);
 	/* it takes this for a call by its kernel code, which looks on the way back. A signal's way back is another: so one more signal */
@@ -237,6 +238,14 @@ static bool prepare(struct site *s, const struct gaps *g)
 	return true;
 }
 
+/* Its module may not be held now, and soon is. Or it never is: code of an init function runs once. */
+static void put_off(struct site *s)
+{
+	s->detour.nr_hops = 0;
+	atomic_store(&s->hits, WORTH_IT - LATER);
+	atomic_store(&s->state, SITE_NOTED);
+}
+
 static struct site *next_site(void)
 {
 	for (unsigned int i = 0; i < SITES; i++)
@@ -252,13 +261,14 @@ int host_detour_next(struct host_detour *d)
 	int found = 0;
 
 	while (!found && (s = next_site())) {
-		uint64_t ip = atomic_load(&s->ip);
 		struct gaps gaps = { .nr = 0 };
 		unsigned int before;
+		uint64_t ip;
 		bool kept;
 
 		pthread_mutex_lock(&udf_detour_lock);
 		before = drops;
+		ip = atomic_load(&s->ip);
 		pthread_mutex_unlock(&udf_detour_lock);
 		kept = udf_host_gaps(ip, ip - (uint64_t)far, ip + (uint64_t)far, take_gap, &gaps);
 		pthread_mutex_lock(&udf_detour_lock);
@@ -267,8 +277,10 @@ int host_detour_next(struct host_detour *d)
 			continue;
 		}
 		found = kept && prepare(s, &gaps);
-		/* code of an init function runs once */
-		atomic_store(&s->state, found ? SITE_DONE : SITE_REFUSED);
+		if (kept)
+			atomic_store(&s->state, found ? SITE_DONE : SITE_REFUSED);
+		else
+			put_off(s);
 		*d = s->detour;
 		pthread_mutex_unlock(&udf_detour_lock);
 	}
@@ -283,10 +295,8 @@ void host_detour_done(const struct host_detour *d, int written)
 	s = site_find(d->site);
 	if (written) {
 		atomic_fetch_add(&udf_host.detours, 1);
-	} else if (s) {		/* its module is being loaded: once more when it has been worth it once more */
-		s->detour.nr_hops = 0;
-		atomic_store(&s->hits, 0);
-		atomic_store(&s->state, SITE_NOTED);
+	} else if (s) {
+		put_off(s);
 	}
 	pthread_mutex_unlock(&udf_detour_lock);
 }
