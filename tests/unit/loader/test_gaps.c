@@ -43,7 +43,7 @@ static const struct function {
 	/* goes on in what looks like padding */
 	{ "falls", 64, 5, CODE("\x31\xc0\x90\x31\xc0\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90"), { -1, -1 } },
 	/* zeroes are no padding, though bytes of some no-operations are zero */
-	{ "data", 80, 5, CODE("\x31\xc0\x90\xeb\xfb\0\0\0\0\0\0\0\0\0\0\0"), { -1, -1 } },
+	{ "data", 80, 6, CODE("\x31\xc0\x66\x90\xeb\xfa\0\0\0\0\0\0\0\0\0\0"), { -1, -1 } },
 	/* the next function begins at once */
 	{ "tight", 96, 5, CODE(THUNK "\xcc\xcc\xcc"), { 0, -1 } },
 	/* je 1f; return; 1: xor; return */
