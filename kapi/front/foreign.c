@@ -48,10 +48,10 @@ static int check_memory(const struct host_front_command *c)
 	u64 mask = kapi_pci_dma_mask();
 
 	/* 64 struct pages fill a page: regions that begin and end so share none */
-	if (!c->mem_size || (c->addr | c->mem_size) & (64 * PAGE_SIZE - 1) || c->addr >= UDF_FOREIGN_SIZE ||
+	if (c->flags & ~HOST_FRONT_ANY || !c->mem_size || (c->addr | c->mem_size) & (64 * PAGE_SIZE - 1) || c->addr >= UDF_FOREIGN_SIZE ||
 	    c->mem_size > UDF_FOREIGN_SIZE - c->addr || c->mem_size > 1ul << UDF_RING_REGION_SHIFT)
 		return -EINVAL;
-	return c->addr + c->mem_size - 1 > mask ? -ERANGE : 0;
+	return c->addr + c->mem_size - 1 > mask && !(c->flags & HOST_FRONT_ANY) ? -ERANGE : 0;
 }
 
 int kapi_region_add(struct host_front_command *c)

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Commands of the host world, run one after the other by a kernel thread. Kernel world. */
+/* Commands of the host world, run one after the other by a kernel thread, but for those that wait for the device. Kernel world. */
 #include <linux/kthread.h>
 #include <linux/sched/debug.h>
+#include <linux/slab.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "kapi.h"
 #include "front/kapi_front.h"
@@ -45,6 +47,32 @@ static long kapi_control_run(const struct host_control *c)
 	}
 }
 
+/* A command that waits for the device, for what may be long, while other applications want theirs done. */
+struct kapi_deferred {
+	struct work_struct work;
+	struct host_control control;
+};
+
+static void kapi_control_work(struct work_struct *work)
+{
+	struct kapi_deferred *d = container_of(work, struct kapi_deferred, work);
+
+	host_control_done(&d->control, kapi_control_run(&d->control));
+	kfree(d);
+}
+
+static bool kapi_control_defer(const struct host_control *c)
+{
+	const struct host_front_command *front = c->cmd == HOST_CMD_FRONT ? c->data : NULL;
+	struct kapi_deferred *d = front && front->op == HOST_FRONT_DETACH ? kmalloc(sizeof(*d), GFP_KERNEL) : NULL;
+
+	if (!d)
+		return false;
+	INIT_WORK(&d->work, kapi_control_work);
+	d->control = *c;
+	return queue_work(system_unbound_wq, &d->work);
+}
+
 static int kapi_control_thread(void *unused)
 {
 	static struct host_control c;
@@ -52,7 +80,8 @@ static int kapi_control_thread(void *unused)
 	for (;;) {
 		wait_event_idle(kapi_control_wait, xchg(&kapi_control_due, false));
 		while (host_control_next(&c))
-			host_control_done(&c, kapi_control_run(&c));
+			if (!kapi_control_defer(&c))
+				host_control_done(&c, kapi_control_run(&c));
 	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * timeout: 240
+ * timeout: 900
  *
  * A driver process is killed under verified load of an attached application, again and again: no request fails, none is lost, nothing that
  * was read or is in the backing file at the end is wrong. Every tenth time it is stopped first, and hangs until it is killed.

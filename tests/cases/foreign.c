@@ -109,6 +109,24 @@ static void check_data(void)
 	CHECK(!f.mem[1048576 + 16384]);
 }
 
+/* The way of a kernel: requests name pages by their device addresses, wherever they are. */
+static void check_any(void)
+{
+	struct host_front_command c = { .op = HOST_FRONT_MEM_ADD, .domain = 2, .mem_size = UDF_FOREIGN_SIZE, .flags = HOST_FRONT_ANY };
+
+	CHECK_OK(udf_command(f.udf, &c));
+	detach();
+	attach(2);
+	memset(f.mem + 131072, 0xa5, 4096);
+	CHECK_EQ(perform(UDF_RING_WRITE, 16, 1, f.dev + 131072, 4096, 4096), 0);
+	CHECK_EQ(perform(UDF_RING_READ, 16, 1, f.dev + 200704, 4096, 4096), 0);
+	CHECK(!memcmp(f.mem + 131072, f.mem + 200704, 4096));
+	CHECK_EQ(perform(UDF_RING_READ, 16, 1, UDF_FOREIGN_SIZE - 512, 4096, 4096), -EFAULT);
+	CHECK_EQ(perform(UDF_RING_READ, 16, 1, AT(0), 4096, 4096), -EFAULT);
+	c.op = HOST_FRONT_MEM_REMOVE;
+	CHECK_OK(udf_command(f.udf, &c));
+}
+
 static void check_bounds(void)
 {
 	static const unsigned long wrong[] = {
@@ -151,6 +169,7 @@ static void run_nvme(void)
 		check_data();
 		CHECK(is_mapped());
 		check_bounds();
+		check_any();
 		detach();
 		remove_memory();
 		CHECK(!is_mapped());

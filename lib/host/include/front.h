@@ -80,6 +80,12 @@ enum host_front_op {
  */
 #define HOST_FRONT_POLLED 1u
 
+/*
+ * HOST_FRONT_MEM_ADD: the owner sees to it that the device reaches what its requests name, as a kernel does that maps the pages of each
+ * request for the device. Then one region may be all of UDF_FOREIGN_SIZE from address 0 on: offsets in it are device addresses.
+ */
+#define HOST_FRONT_ANY 2u
+
 /* The data of HOST_CMD_FRONT; the command's result is 0 or a negative errno. */
 struct host_front_command {
 	enum host_front_op op;
@@ -91,7 +97,7 @@ struct host_front_command {
 	unsigned int disk;
 	unsigned int order;		/* HOST_FRONT_ALLOC: 4 KiB << order, 8 ... HOST_FRONT_CHUNK_ORDER */
 	unsigned long addr;
-	unsigned int flags;		/* HOST_FRONT_ATTACH: HOST_FRONT_POLLED or 0 */
+	unsigned int flags;		/* HOST_FRONT_ATTACH: HOST_FRONT_POLLED or 0; HOST_FRONT_MEM_ADD: HOST_FRONT_ANY or 0 */
 	unsigned int domain;		/* HOST_FRONT_ATTACH, too: whose ring it is */
 	unsigned int region;
 	unsigned long mem_size;		/* whole pages */
