@@ -97,7 +97,7 @@ static void show_walls(struct json_object *p)
 	json_object_object_foreach(walls, missing, down) {
 		if (json_object_get_boolean(down))
 			continue;
-		printf("%s%s", any ? ", " : "not isolated by: ", missing);
+		printf("%s%s", any ? ", " : "without     ", missing);
 		any = true;
 	}
 	if (any)

@@ -37,6 +37,7 @@ static struct {
 };
 #define NR_SPACES (sizeof(spaces) / sizeof(spaces[0]))
 
+static int outside_cwd = -1;	/* the folder that relative names of files begin at, outside */
 static bool empty;		/* the mount namespace is */
 
 /* In QEMU's process, before it is QEMU's: files and network as outside. */
@@ -47,6 +48,9 @@ static void let_out(void)
 	for (i = 0; i < NR_SPACES; i++)
 		if (spaces[i].stands)
 			setns(spaces[i].outside, spaces[i].flag);
+	/* going to another mount namespace leads to its root folder */
+	if (spaces[0].stands && fchdir(outside_cwd))
+		_exit(127);
 }
 
 static void enter(unsigned int i)
@@ -65,6 +69,7 @@ void driver_walls_prepare(void)
 {
 	unsigned int i;
 
+	outside_cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (i = 0; i < NR_SPACES; i++)
 		enter(i);
 	/* what is mounted and unmounted from here on is ours alone */
@@ -99,6 +104,9 @@ static void close_outside(void)
 			close(spaces[i].outside);
 		spaces[i].outside = -1;
 	}
+	if (outside_cwd >= 0)
+		close(outside_cwd);
+	outside_cwd = -1;
 }
 
 static void set_limit(int which, rlim_t value)
