@@ -72,6 +72,15 @@ static void stop_session(struct udf_port *port)
 	wake_up_all(&port->wait);
 }
 
+/* The kernel's default is to let an IOMMU forget lazily, for drivers are trusted. */
+void udf_flush_iotlb(struct udf_port *port)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(&port->pdev->dev);
+
+	if (domain && port->isolated)
+		iommu_flush_iotlb_all(domain);
+}
+
 /* After stop_session(), with the device's lock: nothing of the session is left. */
 static void end_session(struct udf_port *port)
 {
@@ -80,6 +89,8 @@ static void end_session(struct udf_port *port)
 	if (ret && ret != -EOPNOTSUPP && ret != -ENODEV)
 		pci_warn(port->pdev, "cannot be reset: error %d\n", ret);
 	udf_dma_free(port);
+	udf_mem_free(port);
+	udf_flush_iotlb(port);
 	udf_bar_release(port);
 }
 
@@ -204,22 +215,30 @@ static int info_ioctl(struct udf_port *port, void *arg)
 	return 0;
 }
 
+enum udf_locking {
+	LOCK_PORT,
+	LOCK_DEVICE,		/* and the port */
+	LOCK_NONE,		/* run() takes the port's lock itself */
+};
+
 static const struct udf_op {
 	unsigned int cmd;
 	u32 flags;		/* that are known */
 	size_t used;		/* bytes of the structure: what is behind must be 0 */
-	bool device;		/* takes the device's lock, too */
+	enum udf_locking locking;
 	int (*run)(struct udf_port *port, void *arg);
 } ops[] = {
-	{ UDF_PORT_INFO, 0, offsetof(struct udf_port_info, reserved), false, info_ioctl },
-	{ UDF_PORT_CONFIG, UDF_PORT_WRITE, offsetof(struct udf_port_config_access, reserved), false, udf_config_ioctl },
-	{ UDF_PORT_ACCESS, UDF_PORT_WRITE, sizeof(struct udf_port_bar_access), false, udf_bar_access_ioctl },
-	{ UDF_PORT_DMA_MASK, 0, sizeof(struct udf_port_dma_mask), false, udf_dma_mask_ioctl },
-	{ UDF_PORT_DMA_ALLOC, 0, sizeof(struct udf_port_dma_alloc), false, udf_dma_alloc_ioctl },
-	{ UDF_PORT_IRQ_ENABLE, 0, offsetof(struct udf_port_irq_enable, reserved), false, udf_irq_enable_ioctl },
-	{ UDF_PORT_IRQ_EVENTFD, 0, sizeof(struct udf_port_irq_eventfd), false, udf_irq_eventfd_ioctl },
-	{ UDF_PORT_IRQ_MASK, UDF_PORT_MASKED, sizeof(struct udf_port_irq_mask), false, udf_irq_mask_ioctl },
-	{ UDF_PORT_RESET, 0, offsetof(struct udf_port_reset, reserved), true, reset_ioctl },
+	{ UDF_PORT_INFO, 0, offsetof(struct udf_port_info, reserved), LOCK_PORT, info_ioctl },
+	{ UDF_PORT_CONFIG, UDF_PORT_WRITE, offsetof(struct udf_port_config_access, reserved), LOCK_PORT, udf_config_ioctl },
+	{ UDF_PORT_ACCESS, UDF_PORT_WRITE, sizeof(struct udf_port_bar_access), LOCK_PORT, udf_bar_access_ioctl },
+	{ UDF_PORT_DMA_MASK, 0, sizeof(struct udf_port_dma_mask), LOCK_PORT, udf_dma_mask_ioctl },
+	{ UDF_PORT_DMA_ALLOC, 0, sizeof(struct udf_port_dma_alloc), LOCK_PORT, udf_dma_alloc_ioctl },
+	{ UDF_PORT_MEM_ADD, 0, offsetof(struct udf_port_mem_add, reserved), LOCK_NONE, udf_mem_add_ioctl },
+	{ UDF_PORT_MEM_REMOVE, 0, offsetof(struct udf_port_mem_remove, reserved), LOCK_PORT, udf_mem_remove_ioctl },
+	{ UDF_PORT_IRQ_ENABLE, 0, offsetof(struct udf_port_irq_enable, reserved), LOCK_PORT, udf_irq_enable_ioctl },
+	{ UDF_PORT_IRQ_EVENTFD, 0, sizeof(struct udf_port_irq_eventfd), LOCK_PORT, udf_irq_eventfd_ioctl },
+	{ UDF_PORT_IRQ_MASK, UDF_PORT_MASKED, sizeof(struct udf_port_irq_mask), LOCK_PORT, udf_irq_mask_ioctl },
+	{ UDF_PORT_RESET, 0, offsetof(struct udf_port_reset, reserved), LOCK_DEVICE, reset_ioctl },
 };
 
 static int run_op(struct udf_port *port, const struct udf_op *op, void *arg)
@@ -229,13 +248,15 @@ static int run_op(struct udf_port *port, const struct udf_op *op, void *arg)
 	/* whoever removes the device has its lock, and gives the process time to learn of it */
 	if (!READ_ONCE(port->live))
 		return -ENODEV;
-	if (op->device)
+	if (op->locking == LOCK_NONE)
+		return op->run(port, arg);
+	if (op->locking == LOCK_DEVICE)
 		device_lock(&port->pdev->dev);
 	if (!mutex_lock_killable(&port->lock)) {
 		ret = port->live ? op->run(port, arg) : -ENODEV;
 		mutex_unlock(&port->lock);
 	}
-	if (op->device)
+	if (op->locking == LOCK_DEVICE)
 		device_unlock(&port->pdev->dev);
 	return ret;
 }
@@ -296,6 +317,7 @@ static struct udf_port *new_port(struct pci_dev *pdev)
 	}
 	port->pdev = pci_dev_get(pdev);
 	mutex_init(&port->lock);
+	INIT_LIST_HEAD(&port->mem);
 	init_waitqueue_head(&port->wait);
 	device_initialize(&port->dev);
 	port->dev.class = &port_class;

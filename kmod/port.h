@@ -7,6 +7,7 @@
  *   config.c  configuration space and its filter
  *   bar.c     registers: mappings and single accesses
  *   dma.c     DMA memory
+ *   mem.c     memory of the process's own, for DMA
  *   irq.c     interrupts
  *
  * Locks, in this order: the PCI device's (device_lock()), udf_port.lock. With the latter held, user memory is not touched and
@@ -82,11 +83,15 @@ struct udf_port {
 	unsigned int nr_chunks;
 	u64 dma_size;
 	unsigned int dma_bits;
+	struct list_head mem;		/* struct udf_mem */
 	struct udf_wc wc[UDF_WC_MAX];
 	unsigned int nr_wc;
 };
 
 /* All run with the port's lock held, and return 0 or a negative errno. ARG is the ioctl's structure, in kernel memory. */
+
+/* main.c */
+void udf_flush_iotlb(struct udf_port *port);			/* what was unmapped is out of the device's reach now, not some time later */
 
 /* config.c */
 void udf_config_init(struct udf_port *port);			/* decide whose each bit is */
@@ -108,6 +113,11 @@ int udf_dma_mask_ioctl(struct udf_port *port, void *arg);
 int udf_dma_alloc_ioctl(struct udf_port *port, void *arg);
 const struct udf_chunk *udf_dma_find(struct udf_port *port, u64 offset);
 void udf_dma_free(struct udf_port *port);			/* mappings fault from now on; the device must be quiet */
+
+/* mem.c */
+int udf_mem_add_ioctl(struct udf_port *port, void *arg);	/* without the lock: pins user memory */
+int udf_mem_remove_ioctl(struct udf_port *port, void *arg);
+void udf_mem_free(struct udf_port *port);			/* the device must be quiet */
 
 /* irq.c */
 int udf_irq_open(struct udf_port *port);

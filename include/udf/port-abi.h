@@ -206,6 +206,47 @@ struct udf_port_dma_alloc {
 
 #define UDF_PORT_DMA_GRAIN	0x10000ull	/* 64 KiB */
 
+#define UDF_PORT_MEM_GRAIN	0x40000ull	/* 256 KiB */
+#define UDF_PORT_MEM_MAX	(4ull << 30)
+
+/**
+ * struct udf_port_mem_add - UDF_PORT_MEM_ADD: let the device reach memory of the process's own, such as a mapped memory file
+ * @flags: 0
+ * @lease: a descriptor that the module holds open for as long as the device may reach the memory, -1: none. Who has the other end of
+ *	it learns when that is over, however it came about
+ * @addr: address in the process, whole pages, writable
+ * @size: bytes, a multiple of UDF_PORT_MEM_GRAIN, at most UDF_PORT_MEM_MAX
+ * @dev: set: its device address, a multiple of UDF_PORT_MEM_GRAIN; it is contiguous for the device
+ * @reserved: 0
+ *
+ * The memory is pinned, also if it is unmapped from the process. -EOPNOTSUPP: the port is not isolated by an IOMMU, without which scattered
+ * pages cannot be made contiguous. -EDQUOT: more than RLIMIT_MEMLOCK, without CAP_IPC_LOCK.
+ */
+struct udf_port_mem_add {
+	__u32 flags;
+	__s32 lease;
+	__u64 addr;
+	__u64 size;
+	__u64 dev;
+	__u64 reserved;
+};
+
+/**
+ * struct udf_port_mem_remove - UDF_PORT_MEM_REMOVE: undo UDF_PORT_MEM_ADD
+ * @flags: 0
+ * @reserved0: 0
+ * @dev: the device address that it gave
+ * @reserved: 0
+ *
+ * The device does not reach the memory any more when this returns. -ENOENT: there is none at @dev.
+ */
+struct udf_port_mem_remove {
+	__u32 flags;
+	__u32 reserved0;
+	__u64 dev;
+	__u64 reserved;
+};
+
 enum udf_port_irq_type { UDF_PORT_INTX, UDF_PORT_MSI, UDF_PORT_MSIX };
 
 /**
@@ -279,5 +320,7 @@ struct udf_port_reset {
 #define UDF_PORT_IRQ_EVENTFD	_IOW(UDF_PORT_IOC, 6, struct udf_port_irq_eventfd)
 #define UDF_PORT_IRQ_MASK	_IOW(UDF_PORT_IOC, 7, struct udf_port_irq_mask)
 #define UDF_PORT_RESET		_IOW(UDF_PORT_IOC, 8, struct udf_port_reset)
+#define UDF_PORT_MEM_ADD	_IOWR(UDF_PORT_IOC, 9, struct udf_port_mem_add)
+#define UDF_PORT_MEM_REMOVE	_IOW(UDF_PORT_IOC, 10, struct udf_port_mem_remove)
 
 #endif

@@ -33,6 +33,10 @@ static inline struct kernel_port *to_kernel(struct udf_port *port)
 /* An ioctl of the port's. Returns 0 or a negative errno. */
 int udf_kernel_ioctl(struct kernel_port *k, unsigned long cmd, void *arg);
 
+/* kernel-mem.c */
+int udf_kernel_dma_add(struct udf_port *port, int fd, uint64_t len, int lease, uint64_t *dev);
+int udf_kernel_dma_remove(struct udf_port *port, uint64_t dev);
+
 /* kernel-irq.c */
 int udf_kernel_irq_start(struct kernel_port *k, const char **step);
 void udf_kernel_irq_stop(struct kernel_port *k);

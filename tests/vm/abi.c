@@ -6,6 +6,7 @@
  *	bad	everything that must be refused, and with which error
  *	fuzz N	N random ioctls and mappings, of which the process must survive all
  *	busy	all kinds of calls from several threads, for ever: to be killed
+ *	die	edu: begins a transfer into memory and is killed before the device gets to it
  *	hold	everything in use; says "ready", waits until the port is lost, says "lost", checks what is left and closes
  */
 #define _GNU_SOURCE
@@ -249,14 +250,20 @@ static void edu_write8(unsigned int reg, uint64_t value)
 	*(volatile uint64_t *)(edu + reg) = value;
 }
 
-static void edu_dma(uint64_t src, uint64_t dst, uint64_t len, unsigned int command)
+/* The device begins 100 ms later. */
+static void edu_dma_start(uint64_t src, uint64_t dst, uint64_t len, unsigned int command)
 {
 	edu_write8(EDU_DMA_SRC, src);
 	edu_write8(EDU_DMA_DST, dst);
 	edu_write8(EDU_DMA_COUNT, len);
 	edu_write8(EDU_DMA_COMMAND, EDU_DMA_RUN | command);
+}
+
+static void edu_dma(uint64_t src, uint64_t dst, uint64_t len, unsigned int command)
+{
+	edu_dma_start(src, dst, len, command);
 	while (*(volatile uint64_t *)(edu + EDU_DMA_COMMAND) & EDU_DMA_RUN)
-		usleep(1000);		/* the device takes 100 ms */
+		usleep(1000);
 }
 
 static void await(int event, unsigned int vector, uint32_t want)
@@ -351,6 +358,85 @@ static void edu_memory(void)
 	CHECK(!mem[0] && !mem[EDU_LEN - 1]);
 }
 
+static int mem_add(void *addr, uint64_t size, int lease, uint64_t *dev)
+{
+	struct udf_port_mem_add a = { .addr = (uintptr_t)addr, .size = size, .lease = lease };
+	int ret = ioctl(fd, UDF_PORT_MEM_ADD, &a);
+
+	*dev = a.dev;
+	return ret;
+}
+
+static int mem_remove(uint64_t dev)
+{
+	struct udf_port_mem_remove r = { .dev = dev };
+
+	return ioctl(fd, UDF_PORT_MEM_REMOVE, &r);
+}
+
+/* The write end of a pipe was the lease. */
+static bool ended(int pipe_fd)
+{
+	struct pollfd p = { .fd = pipe_fd };
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
+}
+
+/* Memory of our own: a file that is mapped, and unmapped again while the device works with it. */
+static void edu_own_memory(void)
+{
+	const size_t len = 4 * UDF_PORT_MEM_GRAIN;
+	int file = memfd_create("own", 0), lease[2];
+	uint8_t *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	uint64_t dev, more;
+
+	OK(ftruncate(file, (off_t)len));
+	CHECK(mem != MAP_FAILED && !pipe(lease));
+	if (!(info.properties & UDF_PORT_ISOLATED)) {
+		REFUSED(mem_add(mem, len, -1, &dev), EOPNOTSUPP);
+		return;
+	}
+	REFUSED(mem_add(mem, len - 4096, -1, &dev), EINVAL);
+	REFUSED(mem_add(mem + 1, len, -1, &dev), EINVAL);
+	REFUSED(mem_add(mem, 2 * len, -1, &dev), EFAULT);
+	REFUSED(mem_add((void *)edu, len, -1, &dev), EFAULT);		/* registers are no memory */
+	REFUSED(mem_add(mem, len, 1000, &dev), EBADF);
+	OK(mem_add(mem, len, lease[1], &dev));
+	OK(mem_add(mem, len, lease[1], &more));				/* twice is no mistake */
+	OK(close(lease[1]));
+	CHECK(!(dev % UDF_PORT_MEM_GRAIN) && dev + len <= 1u << 28 && more != dev);
+	memset(mem, 0x77, len);
+	config_write(4, 2, 4);
+	edu_dma(dev + len - EDU_LEN, EDU_BUFFER, EDU_LEN, 0);
+	munmap(mem, len);
+	edu_dma(EDU_BUFFER, dev + 4096, EDU_LEN, EDU_DMA_FROM_DEVICE);
+	mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	CHECK(mem[4096] == 0x77 && mem[4096 + EDU_LEN - 1] == 0x77);
+	OK(mem_remove(dev));
+	REFUSED(mem_remove(dev), ENOENT);
+	CHECK(!ended(lease[0]));
+	OK(mem_remove(more));
+	CHECK(ended(lease[0]));
+	/* what was removed is out of reach: the case looks for the fault */
+	memset(mem, 0x55, len);
+	edu_dma(EDU_BUFFER, dev, EDU_LEN, EDU_DMA_FROM_DEVICE);
+	CHECK(mem[0] == 0x55);
+	OK(mem_add(mem, len, -1, &dev));				/* left to the end of the session */
+}
+
+static void die(void)
+{
+	struct udf_port_dma_alloc a;
+
+	edu = map(UDF_PORT_MMAP_BAR(0), info.bar[0].size);
+	CHECK(edu != MAP_FAILED);
+	OK(dma_mask(28));
+	OK(dma_alloc(UDF_PORT_DMA_GRAIN, &a));
+	config_write(4, 2, 4);
+	edu_dma_start(EDU_BUFFER, a.range[0].dev, EDU_LEN, EDU_DMA_FROM_DEVICE);
+	raise(SIGKILL);
+}
+
 static void good_edu(const char *path)
 {
 	int event = eventfd(0, EFD_CLOEXEC);
@@ -364,6 +450,7 @@ static void good_edu(const char *path)
 	edu_msi(event);
 	edu_intx(event);
 	edu_memory();
+	edu_own_memory();
 }
 
 static void good(const char *path)
@@ -522,10 +609,13 @@ static uint64_t interesting(void)
 	return r % 4 == 1 ? random64() % 16 : values[(r >> 8) % (sizeof(values) / sizeof(values[0]))];
 }
 
+static uint8_t *fuzz_memory;
+
 static void fuzz_ioctl(void)
 {
 	static const unsigned long cmds[] = { UDF_PORT_INFO, UDF_PORT_CONFIG, UDF_PORT_ACCESS, UDF_PORT_DMA_MASK, UDF_PORT_DMA_ALLOC,
-					      UDF_PORT_IRQ_ENABLE, UDF_PORT_IRQ_EVENTFD, UDF_PORT_IRQ_MASK, UDF_PORT_RESET };
+					      UDF_PORT_IRQ_ENABLE, UDF_PORT_IRQ_EVENTFD, UDF_PORT_IRQ_MASK, UDF_PORT_RESET, UDF_PORT_MEM_ADD,
+					      UDF_PORT_MEM_REMOVE };
 	unsigned long cmd = cmds[random64() % (sizeof(cmds) / sizeof(cmds[0]))];
 	static uint64_t arg[1024];
 
@@ -543,6 +633,11 @@ static void fuzz_ioctl(void)
 		arg[0] &= ~0xfffffffeull;	/* flags */
 	if (cmd == UDF_PORT_DMA_ALLOC && random64() % 4)
 		arg[1] = (random64() % 32) * UDF_PORT_DMA_GRAIN;
+	if (cmd == UDF_PORT_MEM_ADD && random64() % 4) {
+		arg[1] = (uintptr_t)fuzz_memory + (random64() % 4) * UDF_PORT_MEM_GRAIN;
+		arg[2] = random64() % 4 * UDF_PORT_MEM_GRAIN;
+		arg[4] = 0;
+	}
 	/* registers: reads only, and not too many vectors that a device has no use for */
 	if (cmd == UDF_PORT_ACCESS)
 		arg[0] &= ~(uint64_t)UDF_PORT_WRITE;
@@ -566,6 +661,7 @@ static void fuzz_map(void)
 
 static void fuzz(unsigned long n, const char *path)
 {
+	fuzz_memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	while (n--) {
 		unsigned int what = random64() % 64;
 
@@ -666,7 +762,7 @@ static void hold(void)
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
-		fprintf(stderr, "usage: abi good|bad|fuzz|busy|hold DEVICE-FILE [ARGUMENT]\n");
+		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|hold DEVICE-FILE [ARGUMENT]\n");
 		return 2;
 	}
 	start(argv[2]);
@@ -678,6 +774,8 @@ int main(int argc, char **argv)
 		fuzz(argc > 3 ? strtoul(argv[3], NULL, 10) : 1000, argv[2]);
 	else if (!strcmp(argv[1], "busy"))
 		busy();
+	else if (!strcmp(argv[1], "die"))
+		die();
 	else if (!strcmp(argv[1], "hold"))
 		hold();
 	printf("%s: done\n", argv[1]);

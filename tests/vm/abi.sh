@@ -10,8 +10,8 @@
 vm_device edu
 vm_nvme a 16M
 vm_device e1000e
-# the fault that is provoked, to show that the device gets no further
-vm_allow 'DMAR: \[DMA Read.*fault addr 0x100000|DMAR: DRHD: handling fault status'
+# the faults that are provoked, to show that the device gets no further
+vm_allow 'DMAR: \[DMA Read.*fault addr 0x100000|DMAR: \[DMA Write NO_PASID\] Request device \[01:00.0\]|DMAR: DRHD: handling fault status'
 vm_start "$@"
 
 set -e
@@ -29,5 +29,6 @@ for device in 0000:01:00.0 0000:02:00.0 0000:03:00.0; do
 done
 if dmesg | grep 'udf_port 0000:01:00.0: isolated'; then
 	dmesg | grep 'DMAR: .DMA Read.*fault addr 0x100000' || vm_fail "the device could reach the kernel's memory"
+	dmesg | grep 'DMAR: .DMA Write.*01:00.0. fault addr' || vm_fail "the device could reach memory that was removed"
 fi
 rmmod udf_port

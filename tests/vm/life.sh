@@ -64,6 +64,15 @@ echo "free: $before kB before, $after kB after 20 kills"
 anew $edu
 anew $a
 
+# with an IOMMU, the kernel's log tells of a device that reaches for memory that is not there any more
+echo "killed while the device is about to write"
+for ((i = 0; i < 5; i++)); do
+	status=0
+	"$abi" die /dev/udf/$edu || status=$?
+	[ $status = 137 ]
+done
+anew $edu
+
 start hold $a
 ! rmmod udf_port 2>/dev/null || vm_fail "rmmod while a port is open"
 ! "$abi" bad /dev/udf/$a 2>err || vm_fail "a second opener"
