@@ -123,9 +123,13 @@ static void put_site(const uint8_t *code, unsigned int len)
 
 /* ---- states ---- */
 
+/* What is kept of the memory: around what instructions access, and above all stack pointers. */
+#define DATA_KEPT	(DATA + PAGE - 64)
+#define STACK_KEPT	(STACK + PAGE)
+
 struct state {
 	struct udf_insn_regs regs;
-	uint8_t data[2 * PAGE], stack[2 * PAGE];
+	uint8_t data[256], stack[512];
 };
 
 static struct state start, native, other;
@@ -146,33 +150,30 @@ static bool aim(const struct udf_insn_op *op, struct udf_insn_regs *r)
 		r->gpr[op->base] = target - (uint64_t)op->disp - (index ? r->gpr[op->index] * op->scale : 0);
 	else if (index)
 		r->gpr[op->index] = (uint64_t)((int64_t)(target - (uint64_t)op->disp) / (op->scale + (op->base == op->index)));
-	return address_of(op, r) - (uint64_t)DATA < 2 * PAGE - 8;
+	return address_of(op, r) - (uint64_t)DATA_KEPT < sizeof(start.data) - 8;
 }
 
 static void randomize(struct state *s)
 {
 	for (unsigned int i = 0; i < 16; i++)
 		s->regs.gpr[i] = random64();
-	s->regs.gpr[UDF_RSP] = (uint64_t)STACK + PAGE + 8 * (uint64_t)(random() % 32);
+	s->regs.gpr[UDF_RSP] = (uint64_t)STACK_KEPT + 8 * (uint64_t)(random() % 32);
 	s->regs.rip = (uint64_t)SITE;
 	s->regs.rflags = 0x202 | ((uint64_t)random() & FLAGS);
-	for (unsigned int i = 0; i < 2 * PAGE; i += 8) {
-		uint64_t v = random64();
-
-		if (i >= PAGE - 64 && i < PAGE + 256)
-			memcpy(s->data + i, &v, 8);
+	for (unsigned int i = 0; i < sizeof(s->data); i += 8)
+		memcpy(s->data + i, &(uint64_t){ random64() }, 8);
+	for (unsigned int i = 0; i < sizeof(s->stack); i += 4)
 		memcpy(s->stack + i, &i, 4);
-	}
 }
 
 static void run(struct state *s, const uint8_t *target)
 {
-	memcpy(DATA, s->data, sizeof(s->data));
-	memcpy(STACK, s->stack, sizeof(s->stack));
+	memcpy(DATA_KEPT, s->data, sizeof(s->data));
+	memcpy(STACK_KEPT, s->stack, sizeof(s->stack));
 	udf_run_target = (uint64_t)target;
 	udf_run(&s->regs);
-	memcpy(s->data, DATA, sizeof(s->data));
-	memcpy(s->stack, STACK, sizeof(s->stack));
+	memcpy(s->data, DATA_KEPT, sizeof(s->data));
+	memcpy(s->stack, STACK_KEPT, sizeof(s->stack));
 }
 
 static const char *text_of(const uint8_t *code)
@@ -187,7 +188,7 @@ static const char *text_of(const uint8_t *code)
 /* Registers, flags, data, and the stack from the stack pointer upwards. */
 static void compare(const uint8_t *code, const char *what, const struct state *s, const struct state *want)
 {
-	uint64_t used = want->regs.gpr[UDF_RSP] - (uint64_t)STACK;
+	uint64_t used = want->regs.gpr[UDF_RSP] - (uint64_t)STACK_KEPT;
 
 	for (unsigned int i = 0; i < 16; i++)
 		if (s->regs.gpr[i] != want->regs.gpr[i])
@@ -212,7 +213,7 @@ static int bus_read(void *ctx, uint64_t addr, unsigned int size, uint64_t *value
 	const struct state *s = ctx;
 
 	*value = 0;
-	memcpy(value, s->data + (addr - (uint64_t)DATA), size);
+	memcpy(value, s->data + (addr - (uint64_t)DATA_KEPT), size);
 	return 0;
 }
 
@@ -220,7 +221,7 @@ static int bus_write(void *ctx, uint64_t addr, unsigned int size, uint64_t value
 {
 	struct state *s = ctx;
 
-	memcpy(s->data + (addr - (uint64_t)DATA), &value, size);
+	memcpy(s->data + (addr - (uint64_t)DATA_KEPT), &value, size);
 	return 0;
 }
 
