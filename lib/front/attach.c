@@ -217,6 +217,7 @@ static int get_stats(struct udf_attach *a, void *object)
 	if (err)
 		return err;
 	stats->privileged_calls = m.reply.privileged_calls;
+	stats->traps = m.reply.traps;
 	stats->interrupts = m.reply.interrupts;
 	stats->idle_sleeps = m.reply.idle_sleeps;
 	stats->start_ns = m.reply.start_ns;

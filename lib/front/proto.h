@@ -30,7 +30,7 @@
 #include "front.h"
 
 #define UDF_PROTO_MAGIC		0x48435441464455ull	/* "UDFATCH" */
-#define UDF_PROTO_VERSION	1u
+#define UDF_PROTO_VERSION	2u
 #define UDF_PROTO_QUEUES	64u			/* of one application */
 #define UDF_PROTO_REGIONS	HOST_FRONT_REGIONS
 #define UDF_PROTO_REGION_MAX	(1ull << 30)		/* bytes of one */
@@ -76,7 +76,7 @@ struct udf_msg {
 			uint32_t version;
 			uint32_t cpus, reserved;
 			uint64_t mem_granule;
-			uint64_t privileged_calls, interrupts, idle_sleeps, start_ns;	/* STATS */
+			uint64_t privileged_calls, traps, interrupts, idle_sleeps, start_ns;	/* STATS */
 		} reply;
 		struct {
 			uint32_t slot, reserved;

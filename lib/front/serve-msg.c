@@ -240,6 +240,7 @@ static int on_stats(struct udf_client *c, const struct udf_msg *m, int *fd, stru
 
 	udf_driver_stats(c->udf->driver, &s);
 	reply->reply.privileged_calls = s.privileged_calls;
+	reply->reply.traps = s.traps;
 	reply->reply.interrupts = s.interrupts;
 	reply->reply.idle_sleeps = s.idle_sleeps;
 	reply->reply.start_ns = s.start_ns;
