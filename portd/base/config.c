@@ -344,7 +344,7 @@ bool udf_port_settings_equal(const struct udf_port_settings *a, const struct udf
 	unsigned int i;
 
 	if (a->nr_options != b->nr_options || a->walls != b->walls || a->nice != b->nice || a->uid != b->uid ||
-	    a->hung_task_s != b->hung_task_s || a->has_affinity != b->has_affinity ||
+	    a->hang_ms != b->hang_ms || a->hung_task_s != b->hung_task_s || a->has_affinity != b->has_affinity ||
 	    (a->has_affinity && !CPU_EQUAL(&a->affinity, &b->affinity)))
 		return false;
 	for (i = 0; i < a->nr_options; i++)

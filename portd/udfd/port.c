@@ -90,6 +90,40 @@ static int bind_function(struct port *port, struct udf_error *err)
 	return udf_pci_bind(address, err);
 }
 
+/* Leave PENDING be, or have it taken. */
+static void end_pending(struct port *port, bool take)
+{
+	if (!port->has_pending)
+		return;
+	udf_port_settings_free(take ? &port->settings : &port->pending);
+	if (take)
+		port->settings = port->pending;
+	port->has_pending = false;
+}
+
+void port_reconfigure(struct port *port, struct udf_port_settings *wanted)
+{
+	struct udf_port_settings *now = &port->settings;
+
+	end_pending(port, false);
+	if (!udf_port_settings_equal(now, wanted)) {
+		port->pending = *wanted;
+		port->has_pending = true;
+		if (port->state == PORT_STOPPED)
+			end_pending(port, true);
+		return;
+	}
+	/* the same driver process; when it is started and stopped is our own matter */
+	now->start = wanted->start;
+	now->start_s = wanted->start_s;
+	now->stop_s = wanted->stop_s;
+	now->backoff_min_ms = wanted->backoff_min_ms;
+	now->backoff_max_ms = wanted->backoff_max_ms;
+	now->stable_ms = wanted->stable_ms;
+	now->failures = wanted->failures;
+	udf_port_settings_free(wanted);
+}
+
 static void failed_to_start(struct port *port, const struct udf_error *err);
 
 static void launch(struct port *port)
@@ -98,6 +132,8 @@ static void launch(struct port *port)
 	int ret;
 
 	no_timer(port);
+	end_pending(port, true);
+	port->outdated = false;
 	ret = bind_function(port, &err);
 	port->process = ret ? NULL : spawn_for(port, &err);
 	if (!port->process) {
@@ -272,20 +308,6 @@ void port_process_ending(struct port *port)
 		set_state(port, PORT_ENDING);
 }
 
-/* What the new driver is started with is the configuration as it is now. */
-static void take_configuration(struct port *port)
-{
-	const struct udf_port_settings *now = udf_config_port(udfd.config, port->settings.name);
-	struct udf_port_settings copy;
-
-	if (!port->changed || !now || strcmp(now->device, port->settings.device) ||
-	    !udf_port_settings_copy(&copy, now, NULL, NULL))
-		return;
-	udf_port_settings_free(&port->settings);
-	port->settings = copy;
-	port->changed = false;
-}
-
 void port_process_ended(struct port *port, struct process *p, struct json_object *failure)
 {
 	uint64_t ran_ms = port->since_ms ? (uint64_t)(udf_real_ms() - port->since_ms) : 0;
@@ -299,7 +321,6 @@ void port_process_ended(struct port *port, struct process *p, struct json_object
 		port->why = strdup(udf_packet_text(failure, "why", ""));
 		failure_keep(port, failure);
 	}
-	take_configuration(port);
 	if (stopping)
 		port->lost_ms = 0;
 	if (stopping && port->restarting) {
@@ -342,7 +363,7 @@ struct json_object *port_json(const struct port *port)
 	udf_packet_add_text(o, "state", port_state_names[port->state]);
 	udf_packet_add_bool(o, "wanted", port->wanted);
 	udf_packet_add_bool(o, "configured", port->configured);
-	udf_packet_add_bool(o, "changed", port->changed);
+	udf_packet_add_bool(o, "changed", port->has_pending || port->outdated);
 	udf_packet_add_number(o, "restarts", (int64_t)(port->restarts & INT64_MAX));
 	udf_packet_add_number(o, "failures", (int64_t)port->failures);
 	if (port->since_ms)
@@ -409,6 +430,7 @@ void port_free(struct port *port)
 		close(port->clients);
 	no_timer(port);
 	sd_event_source_disable_unref(port->watch);
+	end_pending(port, false);
 	json_object_put(port->reported);
 	json_object_put(port->unsaved);
 	port_log_free(&port->log);

@@ -33,18 +33,12 @@ static int configure(const struct udf_port_settings *settings, const char *name,
 		for (at = &udfd.ports; *at; at = &(*at)->next)
 			;
 		*at = port;
-	} else {
-		port->configured = true;
-		port->changed = !udf_port_settings_equal(&port->settings, &wanted);
-		if (!port->process && port->state == PORT_STOPPED) {
-			udf_port_settings_free(&port->settings);
-			port->settings = wanted;
-			port->changed = false;
-			return 0;
-		}
+		udf_port_settings_free(&wanted);
+		return port ? 0 : -ENOMEM;
 	}
-	udf_port_settings_free(&wanted);
-	return port ? 0 : -ENOMEM;
+	port->configured = true;
+	port_reconfigure(port, &wanted);
+	return 0;
 }
 
 /* A section that means PCI functions stands for as many ports as there are of them; their names are the section's and the address. */

@@ -350,7 +350,7 @@ static void note_changes(struct port *port, struct json_object *start)
 	for (i = 0; now && i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (json_object_object_get_ex(now, keys[i], &a) &&
 		    (!json_object_object_get_ex(start, keys[i], &b) || !json_object_equal(a, b)))
-			port->changed = true;
+			port->outdated = true;
 	json_object_put(now);
 	port->slot = (unsigned int)udf_packet_number(start, "slot", port->slot);
 }

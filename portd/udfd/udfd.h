@@ -78,7 +78,9 @@ struct port {
 	struct port *next;
 	struct udf_port_settings settings;
 	bool configured;		/* it is in the configuration as it is now */
-	bool changed;			/* it runs with an older configuration */
+	bool outdated;			/* it was adopted, and runs with an older configuration */
+	bool has_pending;		/* it runs with SETTINGS; PENDING is what it is started with next */
+	struct udf_port_settings pending;
 	bool wanted;			/* it is to run */
 	bool restarting;		/* it is being stopped in order to be started */
 	enum port_state state;
@@ -127,6 +129,8 @@ void ports_release(void);
 /* ---- port.c ---- */
 extern const char *const port_state_names[];
 struct port *port_new(const struct udf_port_settings *settings);
+/* WANTED, which is taken over, is how it is to be: what concerns its driver process, from the next one on. */
+void port_reconfigure(struct port *port, struct udf_port_settings *wanted);
 /* Stopped, and without a process. */
 void port_free(struct port *port);
 int port_start(struct port *port, struct udf_error *err);

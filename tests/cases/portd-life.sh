@@ -105,6 +105,13 @@ is a changed false
 is a cpus 1
 "$udf" reload
 refused "there is no port 'b'" "$udf" status b
+printf '[port a]\ndevice = qemu:nvme,serial=z\n' >>udf.conf.d/90-bad.conf
+"$udf" reload
+is a changed true
+has "serial a" "$udf" status a
+"$udf" restart a
+is a changed false
+has "serial z" "$udf" status a
 
 # who may do what
 refused "there is no port 'x'" "$udf" start x
