@@ -137,7 +137,10 @@ struct udf_module_info {
 	char file[1024];	/* what was loaded */
 };
 
-/* Describe up to MAX modules that are loaded, in the order of loading. Returns how many there are, which may be more than MAX; -EOPNOTSUPP: attached. */
+/*
+ * Describe up to MAX modules that are loaded, in the order of loading. Returns how many there are, which may be more than MAX;
+ * -EOPNOTSUPP: attached.
+ */
 int udf_modules(struct udf *udf, struct udf_module_info *info, unsigned int max);
 
 unsigned int udf_cpus(const struct udf *udf);
@@ -225,7 +228,8 @@ void udf_buf_free(struct udf *udf, void *buf);
 
 /*
  * The threads that poll run the driver themselves while they wait, in udf_poll() and the functions that wait, instead of waking its
- * vCPU's thread for each step: the fastest, where one thread submits and polls all the time. Attached they look for completions longer before they sleep. Not with UDF_QUEUE_THREAD.
+ * vCPU's thread for each step: the fastest, where one thread submits and polls all the time. Attached they look for completions longer
+ * before they sleep. Not with UDF_QUEUE_THREAD.
  */
 #define UDF_QUEUE_POLLED 2u
 #define UDF_QUEUE_THREAD 1u	/* a thread of libudf runs the callbacks as completions come; udf_poll() is not needed */
