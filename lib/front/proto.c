@@ -13,6 +13,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "common/send-fd.h"
+
 #define END_OF(member) (offsetof(struct udf_msg, member) + sizeof(((struct udf_msg *)0)->member))
 
 size_t udf_msg_size(uint32_t type)
@@ -47,26 +49,9 @@ union control {
 
 int udf_msg_send(int sock, const struct udf_msg *m, int fd, int flags)
 {
-	struct iovec iov = { .iov_base = (void *)m, .iov_len = udf_msg_size(m->type) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
-	union control control = { 0 };
-	ssize_t n;
+	ssize_t n = udf_send_fd(sock, m, udf_msg_size(m->type), fd, flags);
 
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		h.msg_control = control.bytes;
-		h.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&h);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	do {
-		n = sendmsg(sock, &h, flags | MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	return n < 0 ? (int)n : 0;
 }
 
 /* The descriptor that came with H into *FD, -1 without. Returns -EPROTO when there are several. */

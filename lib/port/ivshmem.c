@@ -8,8 +8,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#include "common/send-fd.h"
 
 #define PROTOCOL_VERSION 0
 #define SELF (UDF_IVSHMEM_VECTORS / UDF_IVSHMEM_PER_PEER)	/* the device's own id: any that is no peer's */
@@ -18,30 +19,9 @@
 /* One message of the protocol: a number, and perhaps a descriptor. */
 static int tell(int sock, int64_t number, int fd)
 {
-	struct iovec iov = { .iov_base = &number, .iov_len = sizeof(number) };
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
+	ssize_t n = udf_send_fd(sock, &number, sizeof(number), fd, 0);
 
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		memset(&control, 0, sizeof(control));
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	do {
-		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	return n == sizeof(number) ? 0 : n < 0 ? -errno : -EIO;
+	return n == sizeof(number) ? 0 : n < 0 ? (int)n : -EIO;
 }
 
 int udf_ivshmem_init(struct udf_ivshmem *iv, int sock)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/send-fd.h"
+
 /* One line of JSON: an answer's first key is "return" or "error", an event's is "timestamp". */
 static bool is_return(const char *line)
 {
@@ -56,34 +58,6 @@ static void drop_line(struct udf_qmp *qmp, size_t n)
 	memmove(qmp->buf, qmp->buf + n, qmp->len);
 }
 
-/* Send some of LEN bytes at TEXT, with the descriptor FD if it is not -1. Returns how many, or -1. */
-static ssize_t send_some(int sock, const char *text, size_t len, int fd)
-{
-	struct iovec iov = { .iov_base = (void *)text, .iov_len = len };
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
-
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	do {
-		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	return n;
-}
-
 static int command_locked(struct udf_qmp *qmp, const char *command, int fd, char *reply, size_t len)
 {
 	size_t left = strlen(command);
@@ -91,7 +65,7 @@ static int command_locked(struct udf_qmp *qmp, const char *command, int fd, char
 	int ret;
 
 	while (left) {
-		ssize_t sent = send_some(qmp->fd, command, left, fd);
+		ssize_t sent = udf_send_fd(qmp->fd, command, left, fd, 0);
 
 		if (sent < 0)
 			return -ENODEV;
