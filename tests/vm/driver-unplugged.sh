@@ -7,7 +7,8 @@
 # The device is unplugged while a driver process reads from it: the process says so and ends by itself, and the kernel removes the device.
 . "${UDF_TOP:-.}/tests/vm/vm.sh"
 vm_drivers
-vm_nvme a 1G
+# more than can be read before it is gone
+vm_nvme a 256G
 vm_start "$@"
 
 set -e
