@@ -134,8 +134,11 @@ vm_start() {
 # ---- for the guest ----
 
 # vm_monitor COMMAND: one for QEMU's monitor; what it answers is lost
+# The line stays open: closing it throws away what has not left the serial port. An empty line ends what is there from before.
+vm_line=
 vm_monitor() {
-	printf '%s\n' "$*" >/dev/ttyS1
+	[ -n "$vm_line" ] || exec {vm_line}>/dev/ttyS1
+	printf '\n%s\n' "$*" >&"$vm_line"
 }
 
 # vm_until SECONDS COMMAND...: until it succeeds; fails when time is over
