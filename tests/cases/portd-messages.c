@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <poll.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -246,8 +247,9 @@ static void many_descriptors(void)
 		ends(fd);
 	}
 	served(0);
-	/* of 50 connections with 250 each; the last ones may not be closed yet */
-	CHECK(count_fds(udfd) < before + 25);
+	/* the last connections may not be closed yet; what is kept stays, and the case runs into its time limit */
+	while (count_fds(udfd) > before)
+		sched_yield();
 }
 
 /* A client that asks and asks and never reads: it is given up, or it stops asking; others are served meanwhile. */
