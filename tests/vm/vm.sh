@@ -21,9 +21,13 @@ vm_bad='BUG:|WARNING:|Oops|kernel BUG at|general protection|unable to handle|det
 # vm_device DEVICE[,KEY=VALUE...]: a device behind a root port of its own, 0000:01:00.0, 0000:02:00.0 and so on
 vm_device() {
 	[ -z "${UDF_VM-}" ] || return 0
+	vm_port
+	vm_args+=(-device "$1,bus=port$vm_ports")
+}
+
+vm_port() {
 	vm_ports=$((vm_ports + 1))
-	vm_args+=(-device "pcie-root-port,id=port$vm_ports,chassis=$vm_ports,slot=$vm_ports,addr=$(printf %x $((vm_ports + 15))),x-speed=2_5"
-		-device "$1,bus=port$vm_ports")
+	vm_args+=(-device "pcie-root-port,id=port$vm_ports,chassis=$vm_ports,slot=$vm_ports,addr=$(printf %x $((vm_ports + 15))),x-speed=2_5")
 }
 
 # vm_backend ARGUMENT...: for QEMU, as they are
@@ -31,12 +35,30 @@ vm_backend() {
 	[ -n "${UDF_VM-}" ] || vm_args+=("$@")
 }
 
-# vm_nvme NAME SIZE [KEY=VALUE,...]: an NVMe controller whose id and serial number are NAME, with an empty disk
-vm_nvme() {
+# vm_disk NAME SIZE: an empty disk for a device whose drive is NAME-disk; what is discarded reads as zeroes
+vm_disk() {
 	[ -z "${UDF_VM-}" ] || return 0
 	truncate -s "$2" "$UDF_WORK/$1.img"
-	vm_backend -blockdev "driver=file,node-name=$1-file,filename=$1.img,cache.direct=off" -blockdev "driver=raw,node-name=$1-disk,file=$1-file"
+	vm_backend -blockdev "driver=file,node-name=$1-file,filename=$1.img,cache.direct=off,discard=unmap" \
+		-blockdev "driver=raw,node-name=$1-disk,file=$1-file,discard=unmap"
+}
+
+# vm_nvme NAME SIZE [KEY=VALUE,...]: an NVMe controller whose id and serial number are NAME, with an empty disk
+vm_nvme() {
+	vm_disk "$1" "$2"
 	vm_device "nvme,id=$1,serial=$1,drive=$1-disk${3:+,$3}"
+}
+
+# vm_card NAME PORTS SIZE: an NVMe card of several ports: functions of one device, NAME-port1 and so on; the first is 0000:01:00.0
+vm_card() {
+	local port
+
+	[ -z "${UDF_VM-}" ] || return 0
+	vm_port
+	for ((port = 1; port <= $2; port++)); do
+		vm_disk "$1-port$port" "$3"
+		vm_backend -device "nvme,id=$1-port$port,serial=$1-port$port,drive=$1-port$port-disk,bus=port$vm_ports,multifunction=on,addr=0.$((port - 1))"
+	done
 }
 
 # vm_drivers: driver processes will run. Kernel code synchronises a processor by iret, which QEMU 7.2 lets fault for a process if SMAP is on.
@@ -86,8 +108,8 @@ vm_boot() {			# ARGUMENT...
 	[ -s "$build/vm/initrd" ] || vm_fail "the virtual machine is not built: make vm"
 	mkdir -p "$share"
 	{
-		for name in UDF_TOP UDF_BUILD; do
-			value=${!name}
+		for name in UDF_TOP UDF_BUILD UDF_LONG; do
+			value=${!name-}
 			printf 'export %s=%q\n' "$name" "$value"
 		done
 		printf 'export UDF_VM=1 UDF_WORK=/run/share XDG_CACHE_HOME=%q\n' "$build/cache"
