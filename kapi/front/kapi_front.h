@@ -19,7 +19,7 @@
 #include <linux/types.h>
 
 #include "front.h"
-#include "ring.h"
+#include "udf/ring.h"
 
 /* At boot, after the block layer's init functions and after all vCPUs are up, from a kernel thread. Once. */
 void kapi_front_init(void);

@@ -26,7 +26,7 @@
 #include "cpu.h"
 #include "front.h"
 #include "front/buddy.h"
-#include "ring.h"
+#include "udf/ring.h"
 #include "udf/udf.h"
 
 struct udf_options {

@@ -2,7 +2,7 @@
 /*
  * The block front end between the worlds: what disks there are, who may use them, and commands. Contract, both worlds.
  *
- * Requests and completions do not pass here: they travel over rings (ring.h). This header is their set-up:
+ * Requests and completions do not pass here: they travel over rings (udf/ring.h). This header is their set-up:
  *
  *   host world                                         kernel world
  *   udf_driver_control(HOST_CMD_FRONT, command)  --->  kapi_front_command()   rings, memory, opening of disks

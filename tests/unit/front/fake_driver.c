@@ -12,7 +12,7 @@
 
 #include "core/driver.h"
 #include "front.h"
-#include "ring.h"
+#include "udf/ring.h"
 
 #define RINGS	16
 #define CHUNKS	64
