@@ -264,7 +264,7 @@ int udf_block_bell_ioctl(struct udf_port *port, void *arg)
 {
 	const struct udf_port_block_bell *bell = arg;
 	struct udf_block *b = smp_load_acquire(&port->block);
-	int ret = b ? 0 : -EINVAL;
+	int ret = b && !bell->reserved ? 0 : -EINVAL;
 	unsigned int i;
 
 	for (i = 0; !ret && i < b->nr_queues; i++)
