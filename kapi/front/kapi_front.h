@@ -104,6 +104,8 @@ void kapi_request_slow(struct work_struct *work);
 /* queue.c */
 /* Whose memory Q's requests name; NULL: this process's application. */
 const struct kapi_domain *kapi_queue_domain(const struct kapi_queue *q);
+/* The N segments that a request of Q's has listed at ADDR; NULL: it may not. Any context. */
+const struct udf_ring_segment *kapi_queue_list(const struct kapi_queue *q, unsigned long addr, unsigned int n);
 
 /* memory.c */
 int kapi_chunk_alloc(struct host_front_command *c);

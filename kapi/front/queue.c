@@ -35,6 +35,8 @@ struct kapi_queue {
 	struct list_head polled;	/* requests that are polled for, until they are reclaimed */
 	unsigned int nr_polled;
 	const struct kapi_domain *domain;
+	const char *lists;		/* of segments; NULL: in the domain's memory */
+	unsigned long lists_size;
 
 	raw_spinlock_t lock ____cacheline_aligned;	/* completions and the list of freed requests */
 	struct kapi_request *freed;
@@ -126,6 +128,17 @@ void kapi_queue_again(struct kapi_request *r)
 const struct kapi_domain *kapi_queue_domain(const struct kapi_queue *q)
 {
 	return q->domain;
+}
+
+const struct udf_ring_segment *kapi_queue_list(const struct kapi_queue *q, unsigned long addr, unsigned int n)
+{
+	unsigned long len = n * sizeof(struct udf_ring_segment);
+
+	if (addr % sizeof(unsigned long))
+		return NULL;
+	if (!q->lists)
+		return (const struct udf_ring_segment *)kapi_memory(q->domain, addr, len);
+	return len <= q->lists_size && addr <= q->lists_size - len ? (const struct udf_ring_segment *)(q->lists + addr) : NULL;
 }
 
 static struct kapi_request *request_get(struct kapi_queue *q)
@@ -384,6 +397,8 @@ static struct kapi_queue *queue_new(struct host_front_command *c)
 	q->cpu = c->cpu;
 	q->cookie = c->cookie;
 	q->domain = kapi_domain_get(c->domain);
+	q->lists = c->lists;
+	q->lists_size = c->lists_size;
 	return q;
 }
 
@@ -399,7 +414,8 @@ int kapi_queue_attach(struct host_front_command *c)
 	int err = -EBUSY;
 	unsigned int i;
 
-	if (c->cpu >= HOST_CPUS_MAX || !cpus[c->cpu].task || c->flags & ~HOST_FRONT_POLLED || c->domain >= HOST_FRONT_DOMAINS)
+	if (c->cpu >= HOST_CPUS_MAX || !cpus[c->cpu].task || c->flags & ~HOST_FRONT_POLLED || c->domain >= HOST_FRONT_DOMAINS ||
+	    (unsigned long)c->lists % sizeof(unsigned long))
 		return -EINVAL;
 	q = queue_new(c);
 	if (IS_ERR(q))

@@ -54,6 +54,7 @@ struct host_front_disk {
 	unsigned long max_discard;		/* 0: no discard */
 	unsigned int discard_granularity, discard_alignment;
 	unsigned long max_write_zeroes;		/* 0: the block layer writes pages of zeroes instead */
+	unsigned long virt_boundary;		/* mask: where two segments meet, addresses have these bits clear; 0: no such rule */
 };
 
 /* Written by the kernel world only. SEQ is odd while it writes; a reader copies what it needs and reads SEQ again. */
@@ -72,6 +73,7 @@ enum host_front_op {
 	HOST_FRONT_FREE,	/* give the chunk at ADDR back; no request uses it any more */
 	HOST_FRONT_MEM_ADD,	/* REGION of DOMAIN is MEM_SIZE bytes at device address ADDR. -ERANGE: beyond what the device reaches */
 	HOST_FRONT_MEM_REMOVE,	/* forget REGION of DOMAIN; no request uses it any more */
+	HOST_FRONT_MASK,	/* sets ADDR to the DMA mask that the port's driver has set; 0: no port */
 };
 
 /*
@@ -101,6 +103,12 @@ struct host_front_command {
 	unsigned int domain;		/* HOST_FRONT_ATTACH, too: whose ring it is */
 	unsigned int region;
 	unsigned long mem_size;		/* whole pages */
+	/*
+	 * HOST_FRONT_ATTACH: memory of this process where requests have their lists of segments, which they name by offset; NULL: in the
+	 * memory of the ring's owner, as data. Stays until the ring is detached.
+	 */
+	const void *lists;
+	unsigned long lists_size;
 };
 
 /* The table that the kernel world writes; lives as long as the process. Called once, at start. */
