@@ -27,6 +27,12 @@ void kapi_front_init(void);
 /* HOST_PEND_FRONT was pending on the calling vCPU; hard-interrupt context. */
 void kapi_front_pend(void);
 
+/*
+ * From BEGIN to end, on one vCPU and without a task switch, completions for those that it is dear to tell are gathered; they are told at the end.
+ * Nests.
+ */
+void kapi_front_gather(bool begin);
+
 /* Whether a ring of vCPU CPU has entries that nobody has taken: for an idle loop that polls. Any context. */
 bool kapi_front_busy(unsigned int cpu);
 

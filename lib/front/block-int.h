@@ -40,6 +40,7 @@ struct udf_block {
 	char *rings;
 	struct udf_port_block_start is;
 	struct udf_block_queue queue[UDF_PORT_QUEUES_MAX];
+	_Atomic uint64_t bells;		/* rings whose completions are to be told */
 
 	pthread_mutex_t lock;		/* disks: the thread writes, others read */
 	struct udf_block_disk disk[HOST_FRONT_DISKS];

@@ -22,11 +22,20 @@ enum { ON_CHANGE = UDF_PORT_QUEUES_MAX, ON_STOP };	/* smaller ones: doorbells */
 
 /* ---- rings ---- */
 
-static void ring_bell(const struct udf_waker *w)
+static void note_bell(const struct udf_waker *w)
 {
 	const struct udf_block_queue *q = (const struct udf_block_queue *)w;
 
-	q->block->ops->bell(q->block->port, 1ull << q->index);
+	atomic_fetch_or(&q->block->bells, 1ull << q->index);
+}
+
+void udf_block_ring(struct udf *udf)
+{
+	struct udf_block *b = atomic_load(&udf->block);
+	uint64_t bells = b && atomic_load(&b->bells) ? atomic_exchange(&b->bells, 0) : 0;
+
+	if (bells)
+		b->ops->bell(b->port, bells);
 }
 
 static int watch(struct udf_block *b, int fd, uint32_t events, uint32_t what)
@@ -41,12 +50,13 @@ static int queue_attach(struct udf_block *b, unsigned int index)
 	struct udf_block_queue *q = &b->queue[index];
 	char *ring = b->rings + index * b->is.ring_stride;
 	struct host_front_command c = {
-		.op = HOST_FRONT_ATTACH, .cpu = index % b->udf->cpus, .domain = UDF_BLOCK_DOMAIN, .ring = ring, .ring_size = b->is.ring_size,
+		.op = HOST_FRONT_ATTACH, .flags = HOST_FRONT_GATHERED, .cpu = index % b->udf->cpus, .domain = UDF_BLOCK_DOMAIN,
+		.ring = ring, .ring_size = b->is.ring_size,
 		.lists = ring + b->is.list_offset, .lists_size = b->is.ring_stride - b->is.list_offset, .cookie = (unsigned long)&q->waker,
 	};
 	int err;
 
-	q->waker.wake = ring_bell;
+	q->waker.wake = note_bell;
 	q->block = b;
 	q->index = index;
 	q->cpu = c.cpu;

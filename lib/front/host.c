@@ -84,6 +84,14 @@ void host_front_notify(unsigned long cookie)
 	w->wake ? w->wake(w) : udf_waker_wake(w);
 }
 
+void host_front_ring(void)
+{
+	struct udf *udf = atomic_load(&owner);
+
+	if (udf)
+		udf_block_ring(udf);
+}
+
 void udf_waker_wake(const struct udf_waker *w)
 {
 	atomic_fetch_add(w->word, 1);

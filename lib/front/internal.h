@@ -225,6 +225,8 @@ int udf_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
 /* block.c */
 /* The table of disks has changed, or the port is lost. Any context of the host world, never blocks. */
 void udf_block_changed(struct udf *udf);
+/* Tell the kernel of completions. On vCPUs. */
+void udf_block_ring(struct udf *udf);
 /* Take no more requests of the kernel's, once those in flight are done; before the driver stops. */
 void udf_block_stop(struct udf *udf);
 /* After the driver has stopped. */

@@ -83,6 +83,12 @@ enum host_front_op {
 #define HOST_FRONT_POLLED 1u
 
 /*
+ * HOST_FRONT_ATTACH: telling the ring's owner of completions is dear. host_front_notify() only notes it; host_front_ring() follows, for all that
+ * came in one run of interrupts, or of the thread that takes requests.
+ */
+#define HOST_FRONT_GATHERED 4u
+
+/*
  * HOST_FRONT_MEM_ADD: the owner sees to it that the device reaches what its requests name, as a kernel does that maps the pages of each
  * request for the device. Then one region may be all of UDF_FOREIGN_SIZE from address 0 on: offsets in it are device addresses.
  */
@@ -99,7 +105,7 @@ struct host_front_command {
 	unsigned int disk;
 	unsigned int order;		/* HOST_FRONT_ALLOC: 4 KiB << order, 8 ... HOST_FRONT_CHUNK_ORDER */
 	unsigned long addr;
-	unsigned int flags;		/* HOST_FRONT_ATTACH: HOST_FRONT_POLLED or 0; HOST_FRONT_MEM_ADD: HOST_FRONT_ANY or 0 */
+	unsigned int flags;		/* HOST_FRONT_ATTACH: HOST_FRONT_POLLED, _GATHERED; HOST_FRONT_MEM_ADD: HOST_FRONT_ANY */
 	unsigned int domain;		/* HOST_FRONT_ATTACH, too: whose ring it is */
 	unsigned int region;
 	unsigned long mem_size;		/* whole pages */
@@ -119,6 +125,9 @@ void host_front_changed(void);
 
 /* The ring attached with COOKIE has completions that its owner waits for. Any context. Never blocks. */
 void host_front_notify(unsigned long cookie);
+
+/* Tell owners what host_front_notify() has noted. Any context; does not wait for anything that takes long. */
+void host_front_ring(void);
 
 /*
  * The calling kernel thread has done for the application what there is to do now. If a thread of the application drives the calling vCPU,

@@ -32,7 +32,7 @@ static struct {
 	unsigned int some;	/* to serve although on hold */
 	int fail;
 	struct ring {
-		bool used, broken;
+		bool used, broken, gathered;
 		struct udf_ring view;
 		unsigned long cookie;
 		unsigned int domain;
@@ -286,6 +286,8 @@ static bool serve(struct ring *r)
 	notify |= udf_ring_post(&r->view, e.user_data, perform(r, &e));
 	if (notify)
 		host_front_notify(r->cookie);
+	if (r->gathered)
+		host_front_ring();
 	return true;
 }
 
@@ -338,6 +340,7 @@ static long attach(struct host_front_command *c)
 			return -EINVAL;
 		r->cookie = c->cookie;
 		r->domain = c->domain;
+		r->gathered = c->flags & HOST_FRONT_GATHERED;
 		r->lists = c->lists;
 		r->lists_size = c->lists_size;
 		r->used = true;
