@@ -16,6 +16,7 @@
 
 #include "cli.h"
 #include "common/strbuf.h"
+#include "front/block.h"
 #include "port.h"
 #include "serve.h"
 
@@ -28,6 +29,7 @@ static const char help[] =
 	"are printed to stdout whenever they change.\n\n"
 	"  --verbose            show debug messages, too: what the kernel code says while it starts\n"
 	"  --serve SOCKET       let applications in other processes use the disks: udf_open() with port=SOCKET\n"
+	"  --block              make block devices of the kernel of the disks, /dev/udf-ADDRESS-NAME; for --device pci:ADDRESS\n"
 	"  --json               print the disks as JSON, a line whenever they change\n"
 	"  --no-device          run without a port\n"
 	"  --once               load the module that is named, unload it, and end with 0 if both went well\n"
@@ -36,7 +38,7 @@ static const char help[] =
 
 struct run {
 	struct cli_port port;
-	bool no_device, once, verbose;
+	bool no_device, once, verbose, block;
 	unsigned int keep_s, repeat;
 	char *params;
 	const char *serve;
@@ -44,7 +46,7 @@ struct run {
 	pthread_t thread;
 };
 
-enum { OPT_NO_DEVICE, OPT_ONCE, OPT_KEEP, OPT_REPEAT, OPT_VERBOSE, OPT_SERVE };
+enum { OPT_NO_DEVICE, OPT_ONCE, OPT_KEEP, OPT_REPEAT, OPT_VERBOSE, OPT_SERVE, OPT_BLOCK };
 
 static atomic_int ending;	/* the signal that said so */
 static _Atomic(struct udf *) running;
@@ -134,6 +136,9 @@ static bool take_option(struct run *r, int c, const struct option *o)
 	case OPT_SERVE:
 		r->serve = optarg;
 		return true;
+	case OPT_BLOCK:
+		r->block = true;
+		return true;
 	case OPT_KEEP:
 		return set_number(r, "keep", &r->keep_s);
 	case OPT_REPEAT:
@@ -151,6 +156,7 @@ static bool parse(struct run *r, int argc, char **argv)
 		{ "once", no_argument, NULL, OPT_ONCE },
 		{ "verbose", no_argument, NULL, OPT_VERBOSE },
 		{ "serve", required_argument, NULL, OPT_SERVE },
+		{ "block", no_argument, NULL, OPT_BLOCK },
 		{ "keep", required_argument, NULL, OPT_KEEP },
 		{ "repeat", required_argument, NULL, OPT_REPEAT },
 		{ 0 }
@@ -169,6 +175,8 @@ static bool parse(struct run *r, int argc, char **argv)
 		cli_usage("run", "--once needs a module");
 	else if (r->serve && r->no_device)
 		cli_usage("run", "--serve needs a device");
+	else if (r->block && r->no_device)
+		cli_usage("run", "--block needs a device");
 	else if (!r->once && optind < argc)
 		cli_usage("run", "'%s' is not an option", argv[optind]);
 	else
@@ -255,6 +263,23 @@ static char *join(char **words, int n)
 	return udf_strbuf_detach(&sb);
 }
 
+/* Let others use the disks, as far as that is wanted. */
+static int serve(struct run *r)
+{
+	const struct udf_block_options o = { .fail = false };
+	int err = r->block ? udf_block_serve(r->port.udf, &o) : 0;
+
+	if (err) {
+		fprintf(stderr, "udf: no block devices for the kernel: %s\n",
+			err == -EOPNOTSUPP ? "only a port of udf_port.ko has them, as in --device pci:ADDRESS" : strerror(-err));
+		return CLI_FAILED;
+	}
+	if (!r->serve)
+		return CLI_OK;
+	r->server = cli_serve_start(r->port.udf, r->serve);
+	return r->server ? CLI_OK : CLI_FAILED;
+}
+
 static int run_port(struct run *r, const char *file)
 {
 	int status;
@@ -266,10 +291,7 @@ static int run_port(struct run *r, const char *file)
 	if (status)
 		return status;
 	atomic_store(&running, r->port.udf);
-	if (r->serve) {
-		r->server = cli_serve_start(r->port.udf, r->serve);
-		status = r->server ? CLI_OK : CLI_FAILED;
-	}
+	status = serve(r);
 	if (!status)
 		status = r->once ? load_and_unload(r, file) : watch(r);
 	atomic_store(&running, NULL);

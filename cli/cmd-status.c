@@ -63,6 +63,19 @@ static void show_modules(struct json_object *p)
 	printf("\n");
 }
 
+/* What the machine's kernel has of disk D. */
+static void show_block_device(struct json_object *d)
+{
+	const char *text;
+
+	if ((text = udf_packet_text(d, "block-device", NULL)))
+		row("", "  %s", text);
+	else if ((text = udf_packet_text(d, "not-coupled", NULL)))
+		row("", "  not coupled: %s", text);
+	else if ((text = udf_packet_text(d, "no-block-device", NULL)))
+		row("", "  no block device: %s", text);
+}
+
 static void show_disks(struct json_object *p)
 {
 	struct json_object *list = udf_packet_array(p, "disks");
@@ -74,6 +87,7 @@ static void show_disks(struct json_object *p)
 		row(i ? "" : "disks", "%s: %.1f MiB, blocks of %lld, %s, serial %s%s", udf_packet_text(d, "name", "?"),
 		    (double)udf_packet_number(d, "size", 0) / (1 << 20), (long long)udf_packet_number(d, "block", 0), udf_packet_text(d, "model", "?"),
 		    udf_packet_text(d, "serial", "?"), udf_packet_bool(d, "read-only") ? ", read-only" : "");
+		show_block_device(d);
 	}
 }
 

@@ -137,6 +137,8 @@ static vm_fault_t on_fault(struct vm_fault *vmf)
 	struct udf_port *port = vmf->vma->vm_private_data;
 	vm_fault_t ret;
 
+	if (vmf->pgoff >= UDF_PORT_MMAP_REQUESTS >> PAGE_SHIFT && vmf->pgoff < UDF_PORT_MMAP_BAR(0) >> PAGE_SHIFT)
+		return udf_block_fault(port, vmf);
 	mutex_lock(&port->lock);
 	if (vmf->pgoff >= UDF_PORT_MMAP_BAR(0) >> PAGE_SHIFT)
 		ret = fault_bar(port, vmf);
@@ -204,6 +206,14 @@ int udf_mmap(struct file *file, struct vm_area_struct *vma)
 		return remap_vmalloc_range(vma, port->shared, vma->vm_pgoff);
 	if (offset < 2 * UDF_PORT_MMAP_DMA) {
 		if (len > udf_dma_limit() || offset - UDF_PORT_MMAP_DMA > udf_dma_limit() - len)
+			return -EINVAL;
+	} else if (offset < UDF_PORT_MMAP_REQUESTS) {
+		mutex_lock(&port->lock);
+		ret = udf_block_mmap(port, vma);
+		mutex_unlock(&port->lock);
+		return ret;
+	} else if (offset < UDF_PORT_MMAP_BAR(0)) {
+		if (offset - UDF_PORT_MMAP_REQUESTS + len > 1ull << UDF_PORT_REQUEST_BITS)
 			return -EINVAL;
 	} else {
 		mutex_lock(&port->lock);

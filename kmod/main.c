@@ -68,6 +68,7 @@ static void stop_session(struct udf_port *port)
 	if (!port->live)
 		return;
 	port->live = false;
+	udf_block_stop(port);
 	make_quiet(port);
 	wake_up_all(&port->wait);
 }
@@ -88,6 +89,7 @@ static void end_session(struct udf_port *port)
 
 	if (ret && ret != -EOPNOTSUPP && ret != -ENODEV)
 		pci_warn(port->pdev, "cannot be reset: error %d\n", ret);
+	udf_block_end(port);
 	udf_dma_free(port);
 	udf_mem_free(port);
 	udf_flush_iotlb(port);
@@ -149,6 +151,7 @@ static int port_release(struct inode *inode, struct file *file)
 	stop_session(port);
 	if (port->bound)
 		end_session(port);
+	udf_block_close(port);
 	udf_irq_close(port);
 	port->mapping = NULL;
 	port->opened = false;
@@ -239,6 +242,11 @@ static const struct udf_op {
 	{ UDF_PORT_IRQ_EVENTFD, 0, sizeof(struct udf_port_irq_eventfd), LOCK_PORT, udf_irq_eventfd_ioctl },
 	{ UDF_PORT_IRQ_MASK, UDF_PORT_MASKED, sizeof(struct udf_port_irq_mask), LOCK_PORT, udf_irq_mask_ioctl },
 	{ UDF_PORT_RESET, 0, offsetof(struct udf_port_reset, reserved), LOCK_DEVICE, reset_ioctl },
+	{ UDF_PORT_BLOCK_START, UDF_PORT_BLOCK_FAIL, offsetof(struct udf_port_block_start, reserved), LOCK_PORT, udf_block_start_ioctl },
+	{ UDF_PORT_BLOCK_EVENTFD, 0, offsetof(struct udf_port_block_eventfd, reserved), LOCK_PORT, udf_block_eventfd_ioctl },
+	{ UDF_PORT_BLOCK_DISK, ~0u, offsetof(struct udf_port_block_disk, reserved), LOCK_NONE, udf_block_disk_ioctl },
+	{ UDF_PORT_BLOCK_GONE, 0, offsetof(struct udf_port_block_gone, reserved), LOCK_NONE, udf_block_gone_ioctl },
+	{ UDF_PORT_BLOCK_BELL, 0, sizeof(struct udf_port_block_bell), LOCK_NONE, udf_block_bell_ioctl },
 };
 
 static int run_op(struct udf_port *port, const struct udf_op *op, void *arg)
@@ -301,6 +309,7 @@ static void free_port(struct device *dev)
 {
 	struct udf_port *port = port_of(dev);
 
+	udf_block_put(port);
 	ida_free(&minors, MINOR(dev->devt) - MINOR(first_dev));
 	pci_dev_put(port->pdev);
 	kfree(port);
@@ -433,20 +442,26 @@ static void port_remove(struct pci_dev *pdev)
 	wait_event_timeout(port->wait, is_closing(port), CLOSE_PATIENCE);
 	mutex_lock(&port->lock);
 	end_session(port);
+	mutex_unlock(&port->lock);
+	udf_block_remove(port);
+	mutex_lock(&port->lock);
 	put_hardware(port, pdev);
 	mutex_unlock(&port->lock);
 	put_device(&port->dev);
 }
 
-static void lose_session(struct pci_dev *pdev, const char *why)
+void udf_lose(struct udf_port *port, const char *why)
 {
-	struct udf_port *port = pci_get_drvdata(pdev);
-
 	mutex_lock(&port->lock);
 	if (port->live)
-		pci_warn(pdev, "taken from its process: %s\n", why);
+		pci_warn(port->pdev, "taken from its process: %s\n", why);
 	stop_session(port);
 	mutex_unlock(&port->lock);
+}
+
+static void lose_session(struct pci_dev *pdev, const char *why)
+{
+	udf_lose(pci_get_drvdata(pdev), why);
 }
 
 static void port_shutdown(struct pci_dev *pdev)

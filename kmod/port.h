@@ -9,6 +9,7 @@
  *   dma.c     DMA memory
  *   mem.c     memory of the process's own, for DMA
  *   irq.c     interrupts
+ *   block*.c  the kernel's block devices, whose requests the process performs
  *
  * Locks, in this order: the PCI device's (device_lock()), udf_port.lock. With the latter held, user memory is not touched and
  * mmap_lock not taken: page faults take it.
@@ -84,6 +85,7 @@ struct udf_port {
 	u64 dma_size;
 	unsigned int dma_bits;
 	struct list_head mem;		/* struct udf_mem */
+	struct udf_block *block;	/* from the first UDF_PORT_BLOCK_START to the end of the port */
 	struct udf_wc wc[UDF_WC_MAX];
 	unsigned int nr_wc;
 };
@@ -91,6 +93,7 @@ struct udf_port {
 /* All run with the port's lock held, and return 0 or a negative errno. ARG is the ioctl's structure, in kernel memory. */
 
 /* main.c */
+void udf_lose(struct udf_port *port, const char *why);		/* without the lock: end the session */
 void udf_flush_iotlb(struct udf_port *port);			/* what was unmapped is out of the device's reach now, not some time later */
 
 /* config.c */
@@ -126,5 +129,19 @@ void udf_irq_disable(struct udf_port *port);
 int udf_irq_enable_ioctl(struct udf_port *port, void *arg);
 int udf_irq_eventfd_ioctl(struct udf_port *port, void *arg);
 int udf_irq_mask_ioctl(struct udf_port *port, void *arg);
+
+/* block.c; what ends a port or a session, and is void, does nothing if the port has no block devices */
+int udf_block_start_ioctl(struct udf_port *port, void *arg);
+int udf_block_eventfd_ioctl(struct udf_port *port, void *arg);
+int udf_block_disk_ioctl(struct udf_port *port, void *arg);	/* without the lock, as the next two */
+int udf_block_gone_ioctl(struct udf_port *port, void *arg);
+int udf_block_bell_ioctl(struct udf_port *port, void *arg);
+int udf_block_mmap(struct udf_port *port, struct vm_area_struct *vma);
+vm_fault_t udf_block_fault(struct udf_port *port, struct vm_fault *vmf);	/* without the lock */
+void udf_block_stop(struct udf_port *port);			/* no request reaches the process any more */
+void udf_block_end(struct udf_port *port);			/* what was in flight waits, or fails; the device must be quiet */
+void udf_block_close(struct udf_port *port);			/* no mapping is left */
+void udf_block_remove(struct udf_port *port);			/* without the lock: the port is unbound */
+void udf_block_put(struct udf_port *port);
 
 #endif

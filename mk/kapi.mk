@@ -6,7 +6,7 @@
 # The objects go into a tree of symbolic links, since Kbuild writes beside the sources.
 
 KAPI_SRCS := $(sort $(shell find kapi -name '*.[cS]'))
-KAPI_HDRS := $(sort $(shell find kapi -name '*.h') $(wildcard lib/host/include/*.h))
+KAPI_HDRS := $(sort $(shell find kapi -name '*.h') $(wildcard lib/host/include/*.h) include/udf/ring.h)
 KAPI_DIR := $(B)/kapi/$(KERNEL_RELEASE)
 KAPI := $(KAPI_DIR)/kapi.o
 

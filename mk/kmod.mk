@@ -14,7 +14,7 @@ ifneq ($(KERNEL_RELEASE),)
 kbuild_kmod = $(kbuild) M=$(abspath $(1)) UDF_INCLUDE=$(CURDIR)/include W=1 $(2) modules 2>&1 | sed '/BTF/d'; exit $${PIPESTATUS[0]}
 
 $(KMOD): SHELL := /bin/bash
-$(KMOD): $(KMOD_SRCS) kmod/Kbuild include/udf/port-abi.h mk/kmod.mk $(call list,$(KMOD_DIR)/sources.list,$(KMOD_SRCS))
+$(KMOD): $(KMOD_SRCS) kmod/Kbuild include/udf/port-abi.h include/udf/ring.h mk/kmod.mk $(call list,$(KMOD_DIR)/sources.list,$(KMOD_SRCS))
 	$(call say,KBUILD,$@)
 	$(Q)mk/link-tree.sh kmod $(KMOD_DIR)
 	$(Q)+$(call kbuild_kmod,$(KMOD_DIR))
@@ -38,5 +38,5 @@ dkms:
 	$(Q)grep -q 'PACKAGE_VERSION="$(VERSION)"' kmod/dkms.conf && grep -q 'MODULE_VERSION("$(VERSION)")' kmod/main.c
 	$(Q)rm -rf $(DKMS) && mkdir -p $(DKMS)/include/udf
 	$(Q)cp $(KMOD_SRCS) kmod/Kbuild kmod/dkms.conf $(DKMS)/
-	$(Q)cp include/udf/port-abi.h $(DKMS)/include/udf/
+	$(Q)cp include/udf/port-abi.h include/udf/ring.h $(DKMS)/include/udf/
 	@echo $(DKMS)

@@ -7,6 +7,8 @@
  *	ioctl	what only the kernel may do: configuration space, DMA memory, interrupts, reset
  *	mmap	offset UDF_PORT_MMAP_SHARED	struct udf_port_shared: interrupt counters, read and written without a system call
  *		offset UDF_PORT_MMAP_DMA + x	DMA memory, as UDF_PORT_DMA_ALLOC placed it
+ *		offset UDF_PORT_MMAP_RINGS	rings of the kernel's block devices, see UDF_PORT_BLOCK_START
+ *		offset UDF_PORT_MMAP_REQUESTS + x	memory of requests that are in flight, x: its device address
  *		offset UDF_PORT_MMAP_BAR(n)	registers of BAR n; or'ed with UDF_PORT_MMAP_WC: write-combining
  *	poll	POLLHUP once the port is lost (removed, suspended, a bus error): every ioctl fails with -ENODEV from then on
  *	close	bus mastering off, interrupts off, function reset, DMA memory freed; so does the process's death
@@ -31,6 +33,8 @@
 /* mmap offsets. Mappings must be shared, and are never executable. They fault with SIGBUS once the port is lost. */
 #define UDF_PORT_MMAP_SHARED	0ull
 #define UDF_PORT_MMAP_DMA	(1ull << 44)
+#define UDF_PORT_MMAP_RINGS	(2ull << 44)
+#define UDF_PORT_MMAP_REQUESTS	(3ull << 44)
 #define UDF_PORT_MMAP_BAR(n)	((16ull + (n)) << 44)
 #define UDF_PORT_MMAP_WC	(1ull << 43)
 
@@ -310,6 +314,150 @@ struct udf_port_reset {
 	__u32 reserved;
 };
 
+/* ---- the kernel's block devices ---- */
+
+#define UDF_PORT_REQUEST_BITS	43	/* device addresses of requests are below 1 << this */
+#define UDF_PORT_QUEUES_MAX	64
+#define UDF_PORT_DISKS_MAX	64	/* of one port */
+
+#define UDF_PORT_BLOCK_FAIL	1u	/* flag of struct udf_port_block_start: when the session ends requests fail, with EIO, instead of waiting */
+
+/**
+ * struct udf_port_block_start - UDF_PORT_BLOCK_START: begin to perform the requests of the kernel's block devices
+ * @flags: UDF_PORT_BLOCK_FAIL
+ * @queues: how many rings, 1 ... UDF_PORT_QUEUES_MAX, such as one for each vCPU; set to how many there are: as many as in the port's
+ *	first session, and no more than the machine has processors
+ * @entries: of each ring, a power of two, 2 ... 1024; set, as @queues
+ * @dma_bits: which device addresses the driver can use for requests, 24 ... 64
+ * @wait_ms: how long requests wait, once the session has ended, for one in which their disk is announced; then they fail. 0: for ever
+ * @segments: set: the most segments of a request
+ * @ring_size: set: bytes of a ring, see udf/ring.h
+ * @ring_stride: set: ring n is at mmap offset UDF_PORT_MMAP_RINGS + n * ring_stride
+ * @list_offset: set: where, from the begin of a ring, its segment lists are: a request with more than UDF_RING_INLINE segments has its list
+ *	@segment[0].addr bytes behind that
+ * @reserved: 0
+ *
+ * Once in a session. Producer is the kernel. Segments have device addresses, which the device reaches until the request is completed;
+ * the process reaches the memory as well, for as long, through a mapping of UDF_PORT_MMAP_REQUESTS (SIGBUS otherwise). @user_data is to be
+ * given back as it is. A process that breaks a ring loses the port.
+ */
+struct udf_port_block_start {
+	__u32 flags;
+	__u32 queues;
+	__u32 entries;
+	__u32 dma_bits;
+	__u32 wait_ms;
+	__u32 segments;
+	__u64 ring_size;
+	__u64 ring_stride;
+	__u64 list_offset;
+	__u64 reserved[2];
+};
+
+/**
+ * struct udf_port_block_eventfd - UDF_PORT_BLOCK_EVENTFD: what is signalled when a ring passes its sq_event
+ * @flags: 0
+ * @queue: which ring
+ * @fd: an eventfd, or -1 for none
+ * @reserved: 0
+ */
+struct udf_port_block_eventfd {
+	__u32 flags;
+	__u32 queue;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/* struct udf_port_block_disk: flags */
+#define UDF_PORT_DISK_READ_ONLY		1u
+#define UDF_PORT_DISK_WRITE_CACHE	2u	/* volatile: flush means something */
+#define UDF_PORT_DISK_FUA		4u
+#define UDF_PORT_DISK_ROTATIONAL	8u
+#define UDF_PORT_DISK_REMOVABLE		16u
+
+/* struct udf_port_block_disk: differs */
+#define UDF_PORT_DIFFERS_SERIAL		1u	/* serial, model or wwid */
+#define UDF_PORT_DIFFERS_SIZE		2u
+#define UDF_PORT_DIFFERS_FORMAT		4u	/* logical block, or read-only though it was not */
+
+/**
+ * struct udf_port_block_disk - UDF_PORT_BLOCK_DISK: announce a disk, or a change of its size
+ * @flags: UDF_PORT_DISK_*
+ * @id: what requests shall name it by, not 0
+ * @differs: set: 0, the disk is a block device of the kernel now, /dev/udf-ADDRESS-NAME; else what distinguishes it from the one that
+ *	was there by this name and waits for it: the block device is not coupled
+ * @logical_block: bytes
+ * @physical_block: bytes
+ * @io_min: bytes, 0: not told
+ * @io_opt: bytes, 0: not told
+ * @max_bytes: of a read or write
+ * @max_segments: of a read or write
+ * @max_segment_size: bytes
+ * @dma_alignment: mask: addresses and lengths of segments have these bits clear
+ * @discard_granularity: bytes
+ * @discard_alignment: bytes
+ * @virt_boundary: mask: between segments, addresses have these bits clear; 0: no such rule
+ * @size: bytes
+ * @max_discard: bytes, 0: no discard
+ * @max_write_zeroes: bytes, 0: none
+ * @name: the driver's: letters, digits, '-', '_'; at most 13 bytes
+ * @serial: printable, ends with a 0, as the next two
+ * @model: for people
+ * @wwid: world-wide id
+ * @reserved: 0
+ *
+ * The block device stays until UDF_PORT_BLOCK_GONE or until the port is unbound: its requests wait while no process has announced it. It
+ * shows up soon after the call, and is read for partitions. -EEXIST: @name is announced already, by another id. -EMFILE: UDF_PORT_DISKS_MAX.
+ */
+struct udf_port_block_disk {
+	__u32 flags;
+	__u32 id;
+	__u32 differs;
+	__u32 logical_block;
+	__u32 physical_block;
+	__u32 io_min;
+	__u32 io_opt;
+	__u32 max_bytes;
+	__u32 max_segments;
+	__u32 max_segment_size;
+	__u32 dma_alignment;
+	__u32 discard_granularity;
+	__u32 discard_alignment;
+	__u32 virt_boundary;
+	__u64 size;
+	__u64 max_discard;
+	__u64 max_write_zeroes;
+	char name[32];
+	char serial[64];
+	char model[64];
+	char wwid[160];
+	__u64 reserved[4];
+};
+
+/**
+ * struct udf_port_block_gone - UDF_PORT_BLOCK_GONE: a disk is no more; so is its block device, whose requests fail
+ * @flags: 0
+ * @id: the disk's
+ * @reserved: 0
+ */
+struct udf_port_block_gone {
+	__u32 flags;
+	__u32 id;
+	__u64 reserved;
+};
+
+/**
+ * struct udf_port_block_bell - UDF_PORT_BLOCK_BELL: rings have completions, and have passed their cq_event
+ * @flags: 0
+ * @reserved: 0
+ * @queues: bit n: ring n
+ */
+struct udf_port_block_bell {
+	__u32 flags;
+	__u32 reserved;
+	__u64 queues;
+};
+
 #define UDF_PORT_IOC		0xdf
 #define UDF_PORT_INFO		_IOWR(UDF_PORT_IOC, 0, struct udf_port_info)
 #define UDF_PORT_CONFIG		_IOWR(UDF_PORT_IOC, 1, struct udf_port_config_access)
@@ -322,5 +470,10 @@ struct udf_port_reset {
 #define UDF_PORT_RESET		_IOW(UDF_PORT_IOC, 8, struct udf_port_reset)
 #define UDF_PORT_MEM_ADD	_IOWR(UDF_PORT_IOC, 9, struct udf_port_mem_add)
 #define UDF_PORT_MEM_REMOVE	_IOW(UDF_PORT_IOC, 10, struct udf_port_mem_remove)
+#define UDF_PORT_BLOCK_START	_IOWR(UDF_PORT_IOC, 11, struct udf_port_block_start)
+#define UDF_PORT_BLOCK_EVENTFD	_IOW(UDF_PORT_IOC, 12, struct udf_port_block_eventfd)
+#define UDF_PORT_BLOCK_DISK	_IOWR(UDF_PORT_IOC, 13, struct udf_port_block_disk)
+#define UDF_PORT_BLOCK_GONE	_IOW(UDF_PORT_IOC, 14, struct udf_port_block_gone)
+#define UDF_PORT_BLOCK_BELL	_IOW(UDF_PORT_IOC, 15, struct udf_port_block_bell)
 
 #endif

@@ -100,6 +100,7 @@ static void fill_limits(struct host_front_disk *r, struct gendisk *disk)
 	r->discard_granularity = bdev_discard_granularity(bdev);
 	r->discard_alignment = bdev_discard_alignment(bdev);
 	r->max_write_zeroes = (unsigned long)bdev_write_zeroes_sectors(bdev) << SECTOR_SHIFT;
+	r->virt_boundary = queue_virt_boundary(q);
 }
 
 static void publish(unsigned int slot, const struct host_front_disk *r)

@@ -18,6 +18,7 @@
 /* Kept when empty: a queue of the domain may still be on its way out. */
 static struct kapi_domain domains[HOST_FRONT_DOMAINS];
 static DEFINE_MUTEX(domains_lock);
+static bool all_pages;		/* somebody's region was the whole window: its struct pages are there, for good */
 
 struct kapi_domain *kapi_domain_get(unsigned int domain)
 {
@@ -31,16 +32,22 @@ static struct kapi_region *find_region(const struct host_front_command *c)
 	return d && c->region < HOST_FRONT_REGIONS ? &d->region[c->region] : NULL;
 }
 
-/* The struct pages of a region: whole pages of them that other regions share stay. */
+/* The struct pages of a region. Once they are those of the whole window regions lie within others: what is touched stays, and is zero. */
 static int pages_map(const struct kapi_region *m, bool map)
 {
 	unsigned long start = ALIGN_DOWN((unsigned long)virt_to_page((void *)m->base), PAGE_SIZE);
 	unsigned long end = PAGE_ALIGN((unsigned long)virt_to_page((void *)(m->base + m->len)));
 
-	if (map)
-		return host_mem_populate(start, end - start);
-	host_mem_unmap(start, end - start);
-	return 0;
+	int err = 0;
+
+	if (all_pages)
+		return 0;
+	if (!map)
+		host_mem_unmap(start, end - start);
+	else
+		err = host_mem_populate(start, end - start);
+	all_pages = map && !err && m->len == UDF_FOREIGN_SIZE;
+	return err;
 }
 
 static int check_memory(const struct host_front_command *c)

@@ -2,6 +2,7 @@
 /* The front ends' start and their commands. Kernel world. */
 #include <linux/workqueue.h>
 
+#include "kapi.h"
 #include "kapi_front.h"
 
 /* For requests that may take long: discards, write-zeroes. */
@@ -34,6 +35,9 @@ long kapi_front_command(struct host_front_command *c)
 		return kapi_region_add(c);
 	case HOST_FRONT_MEM_REMOVE:
 		return kapi_region_remove(c);
+	case HOST_FRONT_MASK:
+		c->addr = kapi_pci_dma_mask();
+		return 0;
 	}
 	return -EINVAL;
 }

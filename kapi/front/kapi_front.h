@@ -19,13 +19,19 @@
 #include <linux/types.h>
 
 #include "front.h"
-#include "ring.h"
+#include "udf/ring.h"
 
 /* At boot, after the block layer's init functions and after all vCPUs are up, from a kernel thread. Once. */
 void kapi_front_init(void);
 
 /* HOST_PEND_FRONT was pending on the calling vCPU; hard-interrupt context. */
 void kapi_front_pend(void);
+
+/*
+ * From BEGIN to end, on one vCPU and without a task switch, completions for those that it is dear to tell are gathered; they are told at the end.
+ * Nests.
+ */
+void kapi_front_gather(bool begin);
 
 /* Whether a ring of vCPU CPU has entries that nobody has taken: for an idle loop that polls. Any context. */
 bool kapi_front_busy(unsigned int cpu);
@@ -104,6 +110,8 @@ void kapi_request_slow(struct work_struct *work);
 /* queue.c */
 /* Whose memory Q's requests name; NULL: this process's application. */
 const struct kapi_domain *kapi_queue_domain(const struct kapi_queue *q);
+/* The N segments that a request of Q's has listed at ADDR; NULL: it may not. Any context. */
+const struct udf_ring_segment *kapi_queue_list(const struct kapi_queue *q, unsigned long addr, unsigned int n);
 
 /* memory.c */
 int kapi_chunk_alloc(struct host_front_command *c);

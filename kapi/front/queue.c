@@ -23,6 +23,7 @@
 #include "kapi_front.h"
 
 #define BATCH 32	/* entries of one ring before the next ring has its turn */
+#define UNTOLD 16	/* completions before their owner is told in any case */
 #define BURST 16	/* looks at the devices, of some 100 ns each, before anything else has its turn */
 #define POLLS 1250	/* fruitless bursts before the thread sleeps between two of them */
 
@@ -31,10 +32,12 @@ struct kapi_queue {
 	struct udf_ring ring;		/* its .cq belongs to whoever holds the lock */
 	struct kapi_request *ready;	/* free requests that the thread has to itself */
 	unsigned int cpu, slot;
-	bool closing, broken, polls;
+	bool closing, broken, polls, gathered;
 	struct list_head polled;	/* requests that are polled for, until they are reclaimed */
 	unsigned int nr_polled;
 	const struct kapi_domain *domain;
+	const char *lists;		/* of segments; NULL: in the domain's memory */
+	unsigned long lists_size;
 
 	raw_spinlock_t lock ____cacheline_aligned;	/* completions and the list of freed requests */
 	struct kapi_request *freed;
@@ -48,11 +51,50 @@ struct front_cpu {
 	struct task_struct *task;
 	unsigned int nr;		/* slots of QUEUES that have been used */
 	unsigned int nr_polled;		/* of all queues */
+	unsigned int gathering;		/* kapi_front_gather() calls that have not ended */
+	unsigned int untold;		/* completions since host_front_notify() that host_front_ring() is due for */
 	struct kapi_queue *queues[HOST_FRONT_QUEUES];
 };
 
 static struct front_cpu cpus[HOST_CPUS_MAX];
 static DEFINE_MUTEX(attach_lock);
+
+static void ring(struct front_cpu *c)
+{
+	if (!READ_ONCE(c->untold))
+		return;
+	WRITE_ONCE(c->untold, 0);
+	host_front_ring();
+}
+
+void kapi_front_gather(bool begin)
+{
+	struct front_cpu *c = &cpus[smp_processor_id()];
+
+	if (begin)
+		c->gathering++;
+	else if (!--c->gathering)
+		ring(c);
+}
+
+/*
+ * Completions of a ring that are gathered. The thread tells at the end of its run. An interrupt in the midst of this may tell
+ * before us, then we may do so again; never is nothing told.
+ */
+static void gather(struct kapi_queue *q, bool notify)
+{
+	struct front_cpu *c;
+
+	preempt_disable();
+	c = &cpus[smp_processor_id()];
+	if (notify)
+		host_front_notify(q->cookie);
+	if (notify || READ_ONCE(c->untold))
+		WRITE_ONCE(c->untold, c->untold + 1);
+	if (c->untold >= UNTOLD || (!c->gathering && current != c->task))
+		ring(c);
+	preempt_enable();
+}
 
 void kapi_queue_complete(struct kapi_request *r, int result)
 {
@@ -72,7 +114,9 @@ void kapi_queue_complete(struct kapi_request *r, int result)
 	notify = udf_ring_post(&q->ring, user_data, result);
 	raw_spin_unlock_irqrestore(&q->lock, flags);
 
-	if (notify)
+	if (q->gathered)
+		gather(q, notify);
+	else if (notify)
 		host_front_notify(q->cookie);
 	if (atomic_dec_and_test(&q->in_flight))
 		complete(&q->drained);
@@ -126,6 +170,17 @@ void kapi_queue_again(struct kapi_request *r)
 const struct kapi_domain *kapi_queue_domain(const struct kapi_queue *q)
 {
 	return q->domain;
+}
+
+const struct udf_ring_segment *kapi_queue_list(const struct kapi_queue *q, unsigned long addr, unsigned int n)
+{
+	unsigned long len = n * sizeof(struct udf_ring_segment);
+
+	if (addr % sizeof(unsigned long))
+		return NULL;
+	if (!q->lists)
+		return (const struct udf_ring_segment *)kapi_memory(q->domain, addr, len);
+	return len <= q->lists_size && addr <= q->lists_size - len ? (const struct udf_ring_segment *)(q->lists + addr) : NULL;
 }
 
 static struct kapi_request *request_get(struct kapi_queue *q)
@@ -255,6 +310,7 @@ static bool run_all(struct front_cpu *c)
 		}
 	}
 	blk_finish_plug(&plug);
+	ring(c);
 	return busy;
 }
 
@@ -312,6 +368,7 @@ static int front_thread(void *data)
 			sleep(c, polled ? 1 : MAX_SCHEDULE_TIMEOUT);
 		cond_resched();
 		poll_all(c);
+		ring(c);
 	}
 	return 0;
 }
@@ -378,12 +435,15 @@ static struct kapi_queue *queue_new(struct host_front_command *c)
 	raw_spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->polled);
 	q->polls = c->flags & HOST_FRONT_POLLED;
+	q->gathered = c->flags & HOST_FRONT_GATHERED;
 	atomic_set(&q->in_flight, 1);
 	init_completion(&q->stopped);
 	init_completion(&q->drained);
 	q->cpu = c->cpu;
 	q->cookie = c->cookie;
 	q->domain = kapi_domain_get(c->domain);
+	q->lists = c->lists;
+	q->lists_size = c->lists_size;
 	return q;
 }
 
@@ -399,7 +459,8 @@ int kapi_queue_attach(struct host_front_command *c)
 	int err = -EBUSY;
 	unsigned int i;
 
-	if (c->cpu >= HOST_CPUS_MAX || !cpus[c->cpu].task || c->flags & ~HOST_FRONT_POLLED || c->domain >= HOST_FRONT_DOMAINS)
+	if (c->cpu >= HOST_CPUS_MAX || !cpus[c->cpu].task || c->flags & ~(HOST_FRONT_POLLED | HOST_FRONT_GATHERED) || c->domain >= HOST_FRONT_DOMAINS ||
+	    (unsigned long)c->lists % sizeof(unsigned long))
 		return -EINVAL;
 	q = queue_new(c);
 	if (IS_ERR(q))

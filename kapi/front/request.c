@@ -85,12 +85,9 @@ static struct bio_vec *prepare_table(struct kapi_request *r)
 	if (!n || n > UDF_RING_SEGMENTS_MAX || r->sqe.length > UDF_RING_LENGTH_MAX)
 		return ERR_PTR(-EINVAL);
 	if (n > UDF_RING_INLINE) {
-		unsigned long addr = r->sqe.segment[0].addr;
-
-		addr = kapi_memory(kapi_queue_domain(r->queue), addr, n * sizeof(*list));
-		if (!addr || addr % sizeof(unsigned long))
+		list = kapi_queue_list(r->queue, r->sqe.segment[0].addr, n);
+		if (!list)
 			return ERR_PTR(-EFAULT);
-		list = (const struct udf_ring_segment *)addr;
 		table = kmalloc_array(n, sizeof(*table), GFP_NOIO);
 		if (!table)
 			return ERR_PTR(-ENOMEM);

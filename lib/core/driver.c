@@ -112,9 +112,9 @@ static void udf_driver_take_down(struct udf_driver *d)
 	udf_mmio_reset();
 	if (h->arena_size)
 		udf_mem_unmap();
+	udf_foreign_reset();
 	if (h->port)
 		h->port->ops->close(h->port);
-	udf_foreign_reset();
 	udf_bridges_unmap();
 	udf_signals_restore();
 	if (h->image) {
@@ -337,6 +337,21 @@ uint64_t udf_driver_mem_granule(struct udf_driver *driver)
 int udf_driver_mem_remove(struct udf_driver *driver, uint64_t dev)
 {
 	return udf_foreign_remove(dev);
+}
+
+const struct udf_port_block_ops *udf_driver_block(struct udf_driver *driver, struct udf_port **port)
+{
+	*port = udf_host.port;
+	return udf_host.port ? udf_host.port->ops->block : NULL;
+}
+
+int udf_driver_block_start(struct udf_driver *driver, struct udf_port_block_start *s, void **rings)
+{
+	struct udf_port *port;
+	const struct udf_port_block_ops *ops = udf_driver_block(driver, &port);
+	int ret = ops ? ops->start(port, s, rings) : -EOPNOTSUPP;
+
+	return ret ? ret : udf_foreign_window();
 }
 
 void udf_driver_kick(struct udf_driver *driver, unsigned int cpu)

@@ -81,6 +81,14 @@ int udf_driver_mem_add(struct udf_driver *driver, int fd, uint64_t len, int leas
 uint64_t udf_driver_mem_granule(struct udf_driver *driver);	/* what LEN is a multiple of; 0: there is no way */
 int udf_driver_mem_remove(struct udf_driver *driver, uint64_t dev);
 
+/*
+ * Block devices of the machine's kernel, see struct udf_port_block_ops in port.h. Starting also makes all of the foreign memory window
+ * memory of the kernel's requests. -EOPNOTSUPP: the transport has no such thing.
+ */
+int udf_driver_block_start(struct udf_driver *driver, struct udf_port_block_start *s, void **rings);
+/* Its operations and the port to call them with; NULL: none. */
+const struct udf_port_block_ops *udf_driver_block(struct udf_driver *driver, struct udf_port **port);
+
 unsigned int udf_driver_cpus(const struct udf_driver *driver);
 struct udf_image *udf_driver_image(struct udf_driver *driver);
 

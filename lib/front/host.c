@@ -71,13 +71,25 @@ void host_front_changed(void)
 	struct udf *udf = atomic_load(&owner);
 
 	udf_news_touch(&news);
-	if (udf)
-		udf_serve_changed(udf);
+	if (!udf)
+		return;
+	udf_serve_changed(udf);
+	udf_block_changed(udf);
 }
 
 void host_front_notify(unsigned long cookie)
 {
-	udf_waker_wake((const struct udf_waker *)cookie);
+	const struct udf_waker *w = (const struct udf_waker *)cookie;
+
+	w->wake ? w->wake(w) : udf_waker_wake(w);
+}
+
+void host_front_ring(void)
+{
+	struct udf *udf = atomic_load(&owner);
+
+	if (udf)
+		udf_block_ring(udf);
 }
 
 void udf_waker_wake(const struct udf_waker *w)

@@ -9,6 +9,7 @@
  *   host.c     what the kernel world calls            buddy.c    buffers
  *   proto.c    messages to another process            serve*.c   the driver process's side of an attached application
  *   attach*.c  the application's side: a driver in another process
+ *   block*.c   the machine's kernel as an application
  *
  * Locks, from the outside in: udf.lock (queues, disks, the port's state), queue.cq_lock (completions), queue.sq_lock
  * (submissions, free slots). None is held across a callback, or across a call of the driver that waits.
@@ -26,7 +27,7 @@
 #include "cpu.h"
 #include "front.h"
 #include "front/buddy.h"
-#include "ring.h"
+#include "udf/ring.h"
 #include "udf/udf.h"
 
 struct udf_options {
@@ -87,11 +88,13 @@ struct udf_news {
 
 struct udf_attach;			/* a driver in another process: attach.h */
 struct udf_server;			/* applications in other processes: serve.h */
+struct udf_block;			/* the machine's kernel as an application: block.h */
 
 struct udf {
 	struct udf_driver *driver;	/* in this process, or ... */
 	struct udf_attach *attach;	/* ... in another one */
 	_Atomic(struct udf_server *) server;
+	_Atomic(struct udf_block *) block;
 	struct udf_news *news;
 	struct udf_modules *modules;
 	struct udf_heap *heap;
@@ -149,6 +152,7 @@ struct udf_kept {
 
 /* Who is told of completions. */
 struct udf_waker {
+	void (*wake)(const struct udf_waker *w);	/* NULL: whoever sleeps on the following */
 	atomic_uint *word;		/* futex: changes when a sleeper is to look again */
 	atomic_uint *sleepers;		/* NULL: not known here */
 	bool shared;			/* with another process */
@@ -217,6 +221,16 @@ int udf_command(struct udf *udf, struct host_front_command *c);
 void udf_set_lost(struct udf *udf, const char *why);
 /* A thread that takes none of the application's signals. Returns 0 or a negative errno. */
 int udf_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
+
+/* block.c */
+/* The table of disks has changed, or the port is lost. Any context of the host world, never blocks. */
+void udf_block_changed(struct udf *udf);
+/* Tell the kernel of completions. On vCPUs. */
+void udf_block_ring(struct udf *udf);
+/* Take no more requests of the kernel's, once those in flight are done; before the driver stops. */
+void udf_block_stop(struct udf *udf);
+/* After the driver has stopped. */
+void udf_block_free(struct udf *udf);
 
 /* disk.c */
 /* Bring what DISK caches up to date if the table has changed. */

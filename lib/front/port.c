@@ -147,6 +147,7 @@ void udf_set_lost(struct udf *udf, const char *why)
 	pthread_mutex_unlock(&udf->lock);
 	udf_news_touch(udf->news);
 	udf_serve_changed(udf);
+	udf_block_changed(udf);
 }
 
 static void on_lost(void *ctx, const char *why)
@@ -410,6 +411,7 @@ int udf_close(struct udf *udf)
 	if (udf->attach)
 		return close_attached(udf);
 	udf_serve_stop(udf);
+	udf_block_stop(udf);
 	idle = udf_modules_stop(udf->modules, udf->close_timeout);
 	if (drain_all(udf) && idle && !atomic_load(&udf->lost))
 		give_back(udf);
@@ -425,6 +427,7 @@ int udf_close(struct udf *udf)
 	release_all(udf);
 	udf_host_release();
 	udf_serve_free(udf);
+	udf_block_free(udf);
 	udf_free(udf);
 	return err;
 }

@@ -30,7 +30,7 @@
 #include "front.h"
 
 #define UDF_PROTO_MAGIC		0x48435441464455ull	/* "UDFATCH" */
-#define UDF_PROTO_VERSION	2u
+#define UDF_PROTO_VERSION	3u
 #define UDF_PROTO_QUEUES	64u			/* of one application */
 #define UDF_PROTO_REGIONS	HOST_FRONT_REGIONS
 #define UDF_PROTO_REGION_MAX	(1ull << 30)		/* bytes of one */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "front/block-int.h"
 #include "front/serve.h"
 
 struct udf_server {
@@ -180,6 +181,7 @@ static struct udf_server *server_new(void)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
 	s->domain[0] = true;	/* this process's own application */
+	s->domain[UDF_BLOCK_DOMAIN] = true;
 	s->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return s;

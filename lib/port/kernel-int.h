@@ -23,6 +23,10 @@ struct kernel_port {
 	bool started;
 	int epoll, irq, stop;			/* descriptors; the last two are eventfds */
 	atomic_bool ending;
+
+	/* rings of the kernel's block devices: kernel-block.c */
+	void *rings;
+	size_t rings_size;
 };
 
 static inline struct kernel_port *to_kernel(struct udf_port *port)
@@ -46,5 +50,9 @@ int udf_kernel_irq_enable(struct udf_port *port, enum udf_irq_type type, unsigne
 int udf_kernel_irq_mask(struct udf_port *port, unsigned int vector, bool masked);
 volatile uint32_t *udf_kernel_irq_words(struct udf_port *port);
 int udf_kernel_irq_poll(struct udf_port *port, unsigned int vector, bool polled);
+
+/* kernel-block.c */
+extern const struct udf_port_block_ops udf_kernel_block_ops;
+void udf_kernel_block_stop(struct kernel_port *k);
 
 #endif

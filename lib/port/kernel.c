@@ -157,6 +157,7 @@ static void kernel_close(struct udf_port *port)
 	struct kernel_port *k = to_kernel(port);
 
 	udf_kernel_irq_stop(k);
+	udf_kernel_block_stop(k);
 	/* makes the device quiet, if no mapping of it is left */
 	if (k->fd >= 0)
 		close(k->fd);
@@ -313,4 +314,5 @@ static const struct udf_port_ops ops = {
 	.irq_words = udf_kernel_irq_words,
 	.irq_poll = udf_kernel_irq_poll,
 	.reset = kernel_reset,
+	.block = &udf_kernel_block_ops,
 };

@@ -6,7 +6,7 @@
  *      |  lib/host/linux/{pci,mmio,irq}.c
  *   virtual PCI function: vpci.h (BARs, MSI, MSI-X), insn.h (accesses that trap)
  *      |  struct udf_port_ops
- *   qemu.c (a QEMU process, over qtest)      udf_port.c (the kernel module), later: vfio
+ *   qemu.c (a QEMU process, over qtest)      kernel.c (the kernel module udf_port), later: vfio
  *
  * What a transport offers is the bare device: raw configuration space, BARs by number, vectors by number, DMA memory,
  * reset. Everything that a driver's kernel code expects of a bus (sizing BARs, writing MSI messages) is made from it above
@@ -44,6 +44,23 @@ struct udf_dma_range {
 };
 
 struct udf_port;
+
+/*
+ * Block devices of the machine's kernel for the driver's disks. The structures are those of udf/port-abi.h, where all of this is told. Any
+ * thread, also a vCPU's; bell() never waits, the others may.
+ */
+struct udf_port_block_start;
+struct udf_port_block_disk;
+struct udf_port_block_ops {
+	/* Begin, at most once: fills in S, and *RINGS is where ring 0 is. -EOPNOTSUPP: the kernel module has no such thing. */
+	int (*start)(struct udf_port *port, struct udf_port_block_start *s, void **rings);
+	/* Map what memory of requests is at LEN bytes from device address DEV on, now and later, at the fixed address VA. */
+	int (*map)(struct udf_port *port, uint64_t dev, uint64_t len, void *va);
+	int (*eventfd)(struct udf_port *port, unsigned int queue, int fd);
+	int (*disk)(struct udf_port *port, struct udf_port_block_disk *disk);
+	int (*gone)(struct udf_port *port, unsigned int id);
+	int (*bell)(struct udf_port *port, uint64_t queues);
+};
 
 /* What a transport tells its owner; called from the transport's own thread, never from a vCPU. They must not close the port. */
 struct udf_port_events {
@@ -116,6 +133,8 @@ struct udf_port_ops {
 
 	/* Reset the function; its configuration is lost except for BARs. */
 	int (*reset)(struct udf_port *port);
+
+	const struct udf_port_block_ops *block;	/* NULL where there is no kernel that could have block devices */
 };
 
 struct udf_port {

@@ -15,6 +15,7 @@
 #include "base/config.h"
 #include "common/log.h"
 #include "driver/driver.h"
+#include "front/block.h"
 #include "front/internal.h"
 #include "host/linux/host.h"
 #include "port/qemu.h"
@@ -99,7 +100,21 @@ static void add_module(void *arg, const char *name, const char *file)
 	json_object_array_add(arg, udf_packet_string(name, strlen(name)));
 }
 
-static struct json_object *disk_json(const struct udf_disk_info *d)
+/* What the machine's kernel has of it: a block device, or the reason why not. */
+static void add_block(struct json_object *o, struct udf *udf, const char *name)
+{
+	char text[200];
+	enum udf_block_state state = udf_block_state(udf, name, text, sizeof(text));
+
+	if (state == UDF_BLOCK_COUPLED)
+		udf_packet_add_text(o, "block-device", text);
+	else if (state == UDF_BLOCK_DIFFERS)
+		udf_packet_add_text(o, "not-coupled", text);
+	else if (*text)
+		udf_packet_add_text(o, "no-block-device", text);
+}
+
+static struct json_object *disk_json(struct udf *udf, const struct udf_disk_info *d)
 {
 	struct json_object *o = udf_packet_new("name", d->name);
 
@@ -110,6 +125,7 @@ static struct json_object *disk_json(const struct udf_disk_info *d)
 	udf_packet_add_text(o, "model", d->model);
 	udf_packet_add_text(o, "serial", d->serial);
 	udf_packet_add_bool(o, "read-only", d->flags & UDF_DISK_READ_ONLY);
+	add_block(o, udf, d->name);
 	return o;
 }
 
@@ -120,7 +136,7 @@ static struct json_object *disks_json(struct udf *udf)
 	int n = info ? udf_disks(udf, info, DISKS_MAX) : 0, i;
 
 	for (i = 0; i < n && i < DISKS_MAX; i++)
-		json_object_array_add(list, disk_json(&info[i]));
+		json_object_array_add(list, disk_json(udf, &info[i]));
 	free(info);
 	return list;
 }
@@ -204,6 +220,23 @@ static void stopped(struct udf *udf)
 	_exit(UDF_EXIT_STOPPED);
 }
 
+/* Block devices of the machine's kernel, if the port is one that can have them. */
+static void serve_kernel(struct udf *udf)
+{
+	struct json_object *wanted;
+	struct udf_block_options o = {
+		.fail = udf_packet_bool(driver.start, "block-fail"),
+		.wait_ms = (unsigned int)udf_packet_number(driver.start, "block-wait-ms", 0),
+	};
+	int ret;
+
+	if (json_object_object_get_ex(driver.start, "block", &wanted) && !json_object_get_boolean(wanted))
+		return;
+	ret = udf_block_serve(udf, &o);
+	if (ret && ret != -EOPNOTSUPP)
+		driver_note(3, "no block devices for the kernel: %s", strerror(-ret));
+}
+
 static void watch(struct udf *udf)
 {
 	unsigned int seen = 0;
@@ -232,6 +265,7 @@ static void *run(void *arg)
 	if (driver.walls && driver_walls_raise((uid_t)udf_packet_number(driver.start, "uid", 0), &err))
 		failed(err.text);
 	atomic_store(&driver.udf, udf);
+	serve_kernel(udf);
 	report(udf);
 	watch(udf);
 	return NULL;

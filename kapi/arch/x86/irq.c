@@ -94,10 +94,12 @@ void kapi_deliver(struct pt_regs *regs)
 
 		kapi_flag_set(0);
 		old = set_irq_regs(regs);
+		kapi_front_gather(true);
 		irq_enter();
 		while ((pending = kapi_pending_take()))
 			kapi_handle_pending(pending);
 		irq_exit();
+		kapi_front_gather(false);
 		set_irq_regs(old);
 		if (!preempt_count() && need_resched())
 			preempt_schedule_irq();

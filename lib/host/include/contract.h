@@ -14,7 +14,7 @@
 #ifndef UDF_HOST_CONTRACT_H
 #define UDF_HOST_CONTRACT_H
 
-#define UDF_CONTRACT_VERSION 2
+#define UDF_CONTRACT_VERSION 3
 
 #include "cpu.h"
 #include "log.h"
@@ -56,6 +56,8 @@
 	/* front.h */								\
 	fn(host_front_turn)							\
 	/* mem.h */								\
-	fn(host_detour_next) fn(host_detour_done) fn(host_mmio_access)
+	fn(host_detour_next) fn(host_detour_done) fn(host_mmio_access)		\
+	/* front.h */								\
+	fn(host_front_ring)
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * The block front end between the worlds: what disks there are, who may use them, and commands. Contract, both worlds.
  *
- * Requests and completions do not pass here: they travel over rings (ring.h). This header is their set-up:
+ * Requests and completions do not pass here: they travel over rings (udf/ring.h). This header is their set-up:
  *
  *   host world                                         kernel world
  *   udf_driver_control(HOST_CMD_FRONT, command)  --->  kapi_front_command()   rings, memory, opening of disks
@@ -54,6 +54,7 @@ struct host_front_disk {
 	unsigned long max_discard;		/* 0: no discard */
 	unsigned int discard_granularity, discard_alignment;
 	unsigned long max_write_zeroes;		/* 0: the block layer writes pages of zeroes instead */
+	unsigned long virt_boundary;		/* mask: where two segments meet, addresses have these bits clear; 0: no such rule */
 };
 
 /* Written by the kernel world only. SEQ is odd while it writes; a reader copies what it needs and reads SEQ again. */
@@ -72,6 +73,7 @@ enum host_front_op {
 	HOST_FRONT_FREE,	/* give the chunk at ADDR back; no request uses it any more */
 	HOST_FRONT_MEM_ADD,	/* REGION of DOMAIN is MEM_SIZE bytes at device address ADDR. -ERANGE: beyond what the device reaches */
 	HOST_FRONT_MEM_REMOVE,	/* forget REGION of DOMAIN; no request uses it any more */
+	HOST_FRONT_MASK,	/* sets ADDR to the DMA mask that the port's driver has set; 0: no port */
 };
 
 /*
@@ -79,6 +81,12 @@ enum host_front_op {
  * for then, and cause no interrupt.
  */
 #define HOST_FRONT_POLLED 1u
+
+/*
+ * HOST_FRONT_ATTACH: telling the ring's owner of completions is dear. host_front_notify() only notes it; host_front_ring() follows, for all that
+ * came in one run of interrupts, or of the thread that takes requests.
+ */
+#define HOST_FRONT_GATHERED 4u
 
 /*
  * HOST_FRONT_MEM_ADD: the owner sees to it that the device reaches what its requests name, as a kernel does that maps the pages of each
@@ -97,10 +105,16 @@ struct host_front_command {
 	unsigned int disk;
 	unsigned int order;		/* HOST_FRONT_ALLOC: 4 KiB << order, 8 ... HOST_FRONT_CHUNK_ORDER */
 	unsigned long addr;
-	unsigned int flags;		/* HOST_FRONT_ATTACH: HOST_FRONT_POLLED or 0; HOST_FRONT_MEM_ADD: HOST_FRONT_ANY or 0 */
+	unsigned int flags;		/* HOST_FRONT_ATTACH: HOST_FRONT_POLLED, _GATHERED; HOST_FRONT_MEM_ADD: HOST_FRONT_ANY */
 	unsigned int domain;		/* HOST_FRONT_ATTACH, too: whose ring it is */
 	unsigned int region;
 	unsigned long mem_size;		/* whole pages */
+	/*
+	 * HOST_FRONT_ATTACH: memory of this process where requests have their lists of segments, which they name by offset; NULL: in the
+	 * memory of the ring's owner, as data. Stays until the ring is detached.
+	 */
+	const void *lists;
+	unsigned long lists_size;
 };
 
 /* The table that the kernel world writes; lives as long as the process. Called once, at start. */
@@ -111,6 +125,9 @@ void host_front_changed(void);
 
 /* The ring attached with COOKIE has completions that its owner waits for. Any context. Never blocks. */
 void host_front_notify(unsigned long cookie);
+
+/* Tell owners what host_front_notify() has noted. Any context; does not wait for anything that takes long. */
+void host_front_ring(void);
 
 /*
  * The calling kernel thread has done for the application what there is to do now. If a thread of the application drives the calling vCPU,

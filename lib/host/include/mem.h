@@ -32,8 +32,8 @@ int host_mem_map(unsigned long va, unsigned long phys, unsigned long len);
 void host_mem_unmap(unsigned long va, unsigned long len);
 
 /*
- * Back VA ... VA+LEN (outside the arena: the struct page array) with zeroed private memory, which costs what is touched of it. Returns
- * 0 or -ENOMEM.
+ * Back VA ... VA+LEN (outside the arena: the struct page array) with zeroed private memory, which costs what is touched of it, and may be
+ * far more than the machine has. Returns 0 or -ENOMEM.
  */
 int host_mem_populate(unsigned long va, unsigned long len);
 

@@ -5,6 +5,9 @@
  *
  * The fault is served in a signal handler while others add and remove memory: it reads entries without a lock. An entry's length is
  * written last and cleared first; nobody removes memory that a request names.
+ *
+ * Where the machine's kernel has requests it owns all that is nobody else's: one mapping of the whole window, whose faults it serves itself.
+ * Others' memory is a hole in it.
  */
 #define _GNU_SOURCE
 #include "host/linux/host.h"
@@ -27,6 +30,7 @@ struct entry {
 
 static struct entry entries[ENTRIES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool window;		/* the machine's kernel serves what is nobody's */
 
 static struct entry *find(uint64_t dev)
 {
@@ -72,6 +76,8 @@ static int add(int fd, uint64_t len, int lease, uint64_t *dev)
 		close(copy);
 		return err;
 	}
+	if (window)
+		munmap((void *)(UDF_FOREIGN_BASE + *dev), len);
 	e->fd = copy;
 	e->dev = *dev;
 	atomic_store_explicit(&e->len, len, memory_order_release);
@@ -93,12 +99,52 @@ int udf_foreign_add(int fd, uint64_t len, int lease, uint64_t *dev)
 	return err;
 }
 
+/* Map what is not others', or what no longer is, for the machine's kernel. */
+static int map_window(uint64_t dev, uint64_t end)
+{
+	struct udf_port *port = udf_host.port;
+
+	return dev < end ? port->ops->block->map(port, dev, end - dev, (void *)(UDF_FOREIGN_BASE + dev)) : 0;
+}
+
 static void forget(struct entry *e)
 {
 	uint64_t len = atomic_exchange(&e->len, 0);
 
-	munmap((void *)(UDF_FOREIGN_BASE + e->dev), len);
+	/* a hole that cannot be closed is one that the driver dies of, should the kernel use it: no request is harmed */
+	if (!window || map_window(e->dev, e->dev + len))
+		munmap((void *)(UDF_FOREIGN_BASE + e->dev), len);
 	close(e->fd);
+}
+
+/* The entry that begins next, from device address DEV on; NULL: none does. Called with the lock. */
+static struct entry *next_entry(uint64_t dev)
+{
+	struct entry *next = NULL;
+	unsigned int i;
+
+	for (i = 0; i < ENTRIES; i++)
+		if (atomic_load(&entries[i].len) && entries[i].dev >= dev && (!next || entries[i].dev < next->dev))
+			next = &entries[i];
+	return next;
+}
+
+int udf_foreign_window(void)
+{
+	uint64_t dev = 0;
+	struct entry *e;
+	int err = 0;
+
+	pthread_mutex_lock(&lock);
+	while (!err && (e = next_entry(dev))) {
+		err = map_window(dev, e->dev);
+		dev = e->dev + e->len;
+	}
+	if (!err)
+		err = map_window(dev, UDF_FOREIGN_SIZE);
+	window = !err;
+	pthread_mutex_unlock(&lock);
+	return err;
 }
 
 int udf_foreign_remove(uint64_t dev)
@@ -117,11 +163,14 @@ int udf_foreign_remove(uint64_t dev)
 	return err;
 }
 
-/* The port is gone, and with it what the device reached. */
+/* The port is about to be closed, and what the device reached goes with it. */
 void udf_foreign_reset(void)
 {
 	unsigned int i;
 
+	if (window)
+		munmap((void *)UDF_FOREIGN_BASE, UDF_FOREIGN_SIZE);
+	window = false;
 	for (i = 0; i < ENTRIES; i++)
 		if (atomic_load(&entries[i].len))
 			forget(&entries[i]);

@@ -202,7 +202,9 @@ void udf_mem_unmap(void);
 /* As udf_driver_mem_add() and udf_driver_mem_remove(). */
 int udf_foreign_add(int fd, uint64_t len, int lease, uint64_t *dev);
 int udf_foreign_remove(uint64_t dev);
-/* Forget all of it: the port is closed. */
+/* Map all of the window, but for that, for requests of the machine's kernel, as its port_ops.block does. Once. */
+int udf_foreign_window(void);
+/* Forget all of it, before the port is closed. */
 void udf_foreign_reset(void);
 /* Kernel code touched ADDR: map it if it is foreign memory. Returns whether it is mapped now. Async-signal-safe. */
 bool udf_foreign_fault(uint64_t addr);

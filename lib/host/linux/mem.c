@@ -12,6 +12,7 @@
 #include "layout.h"
 
 #define ARENA_DEFAULT (128ul << 20)	/* without a port: what tests need */
+#define SPARSE (1ul << 30)		/* mappings of which most is never touched */
 #define ARENA_HOLE (1ul << 20)		/* address 0 of the device is never handed out */
 
 static pthread_mutex_t udf_text_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -117,12 +118,32 @@ void host_mem_unmap(unsigned long va, unsigned long len)
 		munmap((void *)va, len);
 }
 
+/* With vm.overcommit_memory=2 all of a private mapping is charged, used or not; of a memory file only what is used. */
+static int sparse_populate(unsigned long va, unsigned long len)
+{
+	int fd = memfd_create("udf-pages", MFD_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -1;
+	if (ftruncate(fd, (off_t)len) ||
+	    mmap((void *)va, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+		err = errno;
+	close(fd);
+	errno = err;
+	return err ? -1 : 0;
+}
+
 int host_mem_populate(unsigned long va, unsigned long len)
 {
 	if (!udf_in_vmemmap(va, len))
 		return -EINVAL;
-	return mmap((void *)va, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) ==
-		       MAP_FAILED ? -errno : 0;
+	if (mmap((void *)va, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED &&
+	    (len < SPARSE || sparse_populate(va, len)))
+		return -errno;
+	/* zeroes, and hours of them in a core dump that goes through a pipe */
+	if (len >= SPARSE)
+		madvise((void *)va, len, MADV_DONTDUMP);
+	return 0;
 }
 
 /* Other vCPUs go on executing the pages: they stay executable all the time. */

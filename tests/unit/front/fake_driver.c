@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include "core/driver.h"
+#include "port/port.h"
 #include "front.h"
-#include "ring.h"
+#include "udf/ring.h"
 
 #define RINGS	16
 #define CHUNKS	64
@@ -31,10 +32,12 @@ static struct {
 	unsigned int some;	/* to serve although on hold */
 	int fail;
 	struct ring {
-		bool used, broken;
+		bool used, broken, gathered;
 		struct udf_ring view;
 		unsigned long cookie;
 		unsigned int domain;
+		const char *lists;
+		unsigned long lists_size;
 	} ring[RINGS];
 	struct region {
 		unsigned long base, len;
@@ -50,6 +53,8 @@ static struct {
 	bool garbage;
 	unsigned long garbage_data;
 	char loaded[1000];
+	const struct udf_port_block_ops *block;
+	struct udf_port *port;
 } fake = { .lock = PTHREAD_MUTEX_INITIALIZER, .kicked = PTHREAD_COND_INITIALIZER };
 
 /* ---- what tests ask for ---- */
@@ -60,6 +65,13 @@ void fake_reset(void)
 	fake.fail = 0;
 	fake.indirect = fake.opens = fake.some = 0;
 	fake.loaded[0] = 0;
+	fake.block = NULL;
+}
+
+void fake_block(const struct udf_port_block_ops *ops, struct udf_port *port)
+{
+	fake.block = ops;
+	fake.port = port;
 }
 
 static void set_and_kick(void *field, const void *value, size_t len)
@@ -178,6 +190,12 @@ void fake_disk_add(void)
 	add_disk(1, FAKE_DISK_SIZE);
 }
 
+void fake_disk_set(struct host_front_disk *r)
+{
+	r->id = HOST_FRONT_DISKS + 1;
+	publish(1, r);
+}
+
 void fake_disk_remove(void)
 {
 	struct host_front_disk none = { .id = 0 };
@@ -201,8 +219,18 @@ static void *memory(unsigned int domain, unsigned long addr, unsigned long len)
 	return len <= m->len && offset <= m->len - len ? (void *)(m->base + offset) : NULL;
 }
 
-static int perform(unsigned int domain, const struct udf_ring_sqe *e)
+static const struct udf_ring_segment *list_of(const struct ring *r, const struct udf_ring_sqe *e)
 {
+	unsigned long addr = e->segment[0].addr, len = e->nr_segments * sizeof(struct udf_ring_segment);
+
+	if (!r->lists)
+		return memory(r->domain, addr, len);
+	return len <= r->lists_size && addr <= r->lists_size - len ? (const void *)(r->lists + addr) : NULL;
+}
+
+static int perform(const struct ring *r, const struct udf_ring_sqe *e)
+{
+	unsigned int domain = r->domain;
 	const struct udf_ring_segment *s = e->segment;
 	unsigned char *at = fake.data + e->sector * 512;
 	unsigned long sum = 0;
@@ -219,7 +247,7 @@ static int perform(unsigned int domain, const struct udf_ring_sqe *e)
 		return 0;
 	}
 	if (e->nr_segments > UDF_RING_INLINE) {
-		s = memory(domain, s->addr, e->nr_segments * sizeof(*s));
+		s = list_of(r, e);
 		if (!s || (unsigned long)s % 8)
 			return -EFAULT;
 		fake.indirect++;
@@ -255,9 +283,11 @@ static bool serve(struct ring *r)
 	if (fake.garbage)
 		notify = udf_ring_post(&r->view, fake.garbage_data, -EIO);
 	fake.garbage = false;
-	notify |= udf_ring_post(&r->view, e.user_data, perform(r->domain, &e));
+	notify |= udf_ring_post(&r->view, e.user_data, perform(r, &e));
 	if (notify)
 		host_front_notify(r->cookie);
+	if (r->gathered)
+		host_front_ring();
 	return true;
 }
 
@@ -310,9 +340,12 @@ static long attach(struct host_front_command *c)
 			return -EINVAL;
 		r->cookie = c->cookie;
 		r->domain = c->domain;
+		r->gathered = c->flags & HOST_FRONT_GATHERED;
+		r->lists = c->lists;
+		r->lists_size = c->lists_size;
 		r->used = true;
 		r->broken = false;
-		c->queue = i;
+		c->queue = i + 1;
 		return 0;
 	}
 	return -EBUSY;
@@ -362,7 +395,7 @@ static long command(struct host_front_command *c)
 	case HOST_FRONT_ATTACH:
 		return attach(c);
 	case HOST_FRONT_DETACH:
-		fake.ring[c->queue].used = false;
+		fake.ring[c->queue - 1].used = false;
 		return 0;
 	case HOST_FRONT_OPEN:
 		fake.opens++;
@@ -378,6 +411,9 @@ static long command(struct host_front_command *c)
 		return add_region(c);
 	case HOST_FRONT_MEM_REMOVE:
 		fake.region[c->domain][c->region].len = 0;
+		return 0;
+	case HOST_FRONT_MASK:
+		c->addr = FAKE_MASK;
 		return 0;
 	}
 	return -EINVAL;
@@ -455,6 +491,17 @@ int udf_driver_mem_remove(struct udf_driver *driver, uint64_t dev)
 	}
 	pthread_mutex_unlock(&fake.lock);
 	return ret;
+}
+
+const struct udf_port_block_ops *udf_driver_block(struct udf_driver *driver, struct udf_port **port)
+{
+	*port = fake.port;
+	return fake.block;
+}
+
+int udf_driver_block_start(struct udf_driver *driver, struct udf_port_block_start *s, void **rings)
+{
+	return fake.block->start(fake.port, s, rings);
 }
 
 unsigned int fake_foreign(void)

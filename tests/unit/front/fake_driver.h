@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #define FAKE_DISK_SIZE	(8u << 20)
+#define FAKE_MASK	((1ul << 40) - 1)	/* the driver's for DMA */
 
 /* Forget everything: one disk, nothing fails. Before udf_open(). */
 void fake_reset(void);
@@ -23,6 +24,13 @@ void fake_disk_resize(unsigned long size);
 void fake_disk_remove(void);
 /* A second disk appears. */
 void fake_disk_add(void);
+/* The second disk, as it is to be; added, or changed. R->id is set. */
+struct host_front_disk;
+void fake_disk_set(struct host_front_disk *r);
+/* The port can have block devices of the kernel, by these operations; NULL: it cannot. */
+struct udf_port;
+struct udf_port_block_ops;
+void fake_block(const struct udf_port_block_ops *ops, struct udf_port *port);
 /* Post a completion (of -EIO) that nobody asked for, before the next true one. */
 void fake_post_garbage(unsigned long user_data);
 /* Modules that were loaded, as "name(params) name(params)". */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ring.h"
+#include "udf/ring.h"
 
 #define ENTRIES 8u
 

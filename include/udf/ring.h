@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The front ends' ring: requests one way, completions the other, in memory that both sides see. Both worlds, plain C.
+ * The front ends' ring: requests one way, completions the other, in memory that both sides see. Both worlds and udf_port.ko, plain C.
  *
- *   producer (application, later also the kernel)          consumer (driver process)
+ *   producer (application, kernel)                         consumer (driver process)
  *     push, publish    ---> submission ring ---> take
  *     reap             <--- completion ring <--- post
  *
@@ -20,8 +20,8 @@
  * copied when the ring is attached. At most `entries` requests are between push and reap, so neither ring can overflow; a
  * producer that breaks this, or moves an index backwards, has broken its ring for good: the consumer takes nothing any more.
  */
-#ifndef UDF_HOST_RING_H
-#define UDF_HOST_RING_H
+#ifndef UDF_RING_H
+#define UDF_RING_H
 
 #define UDF_RING_MAGIC		0x52464455u	/* "UDFR" */
 #define UDF_RING_VERSION	1u
@@ -48,7 +48,7 @@ enum udf_ring_flag {
 
 /*
  * Memory of a request, contiguous: bytes, a multiple of the disk's block, and address. That is a physical address in the arena where
- * application and driver are one process; else a region of the producer's memory and an offset in it.
+ * application and driver are one process; else a region of the producer's memory and an offset in it; for the kernel a device address.
  */
 struct udf_ring_segment {
 	unsigned long addr;
