@@ -19,9 +19,8 @@ block_load
 # both ports at once, so that one udfd has them
 ahci=0000:01:00.0 mega=0000:02:00.0
 for address in $ahci $mega; do
-	block_stock $address
-	block_limits "$disk" >stock-$address
-	[ $address != $mega ] || vm_until 20 test "$(readlink -f /sys/block/* | grep -c /$mega/)" = 2
+	block_stock "$address"
+	block_limits "$disk" >"stock-$address"
 done
 if [ "$front" = udf ]; then
 	block_udfd '[port ahci]' "device = pci:$ahci" '[port mega]' "device = pci:$mega" 'cpus = 2'
@@ -29,11 +28,11 @@ fi
 
 for port in ahci mega; do
 	address=${!port}
-	if [ "$front" = udf ]; then block_port $port; else block_stock $address; fi
+	if [ "$front" = udf ]; then block_port $port "$address"; else block_stock "$address"; fi
 	dev=/dev/$disk
 	block_limits "$disk" >tested
 	echo "$port: $disk"
-	block_compare stock-$address tested
+	block_compare "stock-$address" tested
 	block_fio $port "$dev" --iodepth=16 --bsrange=4k-128k --size=32M --io_size=16M
 	# QEMU's megasas mixes up commands with many segments, of which the driver dies by a BUG: the kernel with it
 	[ $port != ahci ] || "$calls" memory "$disk"
@@ -42,14 +41,19 @@ for port in ahci mega; do
 done
 
 # each of a port's disks is itself
-mapfile -t disks < <(
+disks=()
+both() {
+	local d
+
+	disks=()
 	for d in /sys/block/*; do
 		case ${d##*/},$(readlink -f "$d") in
-		udf-$mega-*,* | sd*,*/$mega/*) echo "${d##*/}" ;;
+		udf-$mega-*,* | sd*,*/$mega/*) disks+=("${d##*/}") ;;
 		esac
 	done
-)
-[ ${#disks[@]} = 2 ] || vm_fail "megaraid_sas has the disks ${disks[*]}"
+	[ ${#disks[@]} = 2 ]
+}
+vm_until 20 both || vm_fail "megaraid_sas has the disks ${disks[*]}"
 for d in "${disks[@]}"; do
 	printf 'this is %s' "$d" | dd of="/dev/$d" bs=4k conv=sync oflag=direct status=none
 done

@@ -8,7 +8,9 @@
 # the tests. A disk is named as in /sys/block.
 . "${UDF_TOP:-.}/tests/vm/vm.sh"
 vm_drivers
-front=${2-udf}
+# shellcheck disable=SC2034 # the cases use them
+front=${2-udf} dev=
+# shellcheck disable=SC2034
 calls=$UDF_BUILD/vm/block-calls udf=$UDF_BUILD/udf
 # nobody makes device nodes for LVM
 export LVM_SUPPRESS_FD_WARNINGS=1 DM_DISABLE_UDEV=1
@@ -59,14 +61,10 @@ block_udfd_again() {
 	vm_until 20 "$udf" ports >/run/ports 2>&1 || { cat /run/udfd.log; vm_fail "udfd"; }
 }
 
-# block_port NAME: start it if it is stopped, and name its disk in $disk
+# block_port NAME ADDRESS: start it if it is stopped, and name its disk, or one of them, in $disk
 block_port() {
-	local address
-
-	address=$("$udf" status "$1" --json | jq -r .address) || vm_fail "$1 is no port"
-	address=${address#pci:}
 	[ "$(block_member "$1" state)" != stopped ] || "$udf" start "$1" || vm_fail "$1 does not start"
-	vm_until 40 block_appears "udf-$address-" || { cat /run/udfd.log; vm_fail "$1 has no block device"; }
+	vm_until 40 block_appears "udf-$2-" || { cat /run/udfd.log; vm_fail "$1 has no block device"; }
 }
 
 block_appears() {		# PREFIX
@@ -90,8 +88,9 @@ block_get() {
 		block_stock "$address"
 	else
 		block_udfd '[port a]' "device = pci:$address" "$@"
-		block_port a
+		block_port a "$address"
 	fi
+	# shellcheck disable=SC2034
 	dev=/dev/$disk
 }
 
@@ -139,7 +138,7 @@ block_compare() {
 		[ -n "${block_may_differ[$name]-}" ] || { echo "$name: stock '$value', here '$other'"; bad=1; continue; }
 		echo "$name: stock '$value', here '$other': ${block_may_differ[$name]}"
 	done <"$1"
-	[ $(wc -l <"$1") -gt 40 ] || { echo "the list is too short"; bad=1; }
+	[ "$(wc -l <"$1")" -gt 40 ] || { echo "the list is too short"; bad=1; }
 	[ $bad = 0 ] || vm_fail "limits"
 }
 
