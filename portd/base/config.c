@@ -269,7 +269,7 @@ static int set_port(struct parser *p, const char *key, const char *value)
 	if (!strcmp(key, "hung-task-timeout"))
 		return set_unsigned(p, key, value, 0, 86400, &port->hung_task_s);
 	if (!strcmp(key, "start-timeout"))
-		return set_unsigned(p, key, value, 1, 86400, &port->start_s);
+		return set_unsigned(p, key, value, 0, 86400, &port->start_s);
 	if (!strcmp(key, "stop-timeout"))
 		return set_unsigned(p, key, value, 1, 86400, &port->stop_s);
 	if (!strcmp(key, "backoff-min"))
@@ -551,7 +551,7 @@ static bool parser_init(struct parser *p, struct udf_error *err)
 	p->config->uid_base = UID_BASE;
 	p->config->standby = true;
 	p->defaults = (struct udf_port_settings){
-		.start = true, .walls = true, .uid = -1, .hang_ms = 10000, .hung_task_s = 120, .start_s = 120, .stop_s = 45,
+		.start = true, .walls = true, .uid = -1, .hang_ms = 10000, .hung_task_s = 120, .start_s = 60, .stop_s = 45,
 		.backoff_min_ms = 200, .backoff_max_ms = 30000, .stable_ms = 60000, .failures = 16,
 	};
 	return true;

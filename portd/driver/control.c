@@ -12,7 +12,9 @@
 
 #include "common/log.h"
 #include "driver/driver.h"
+#include "host/linux/host.h"
 
+#define SHOW_MS 500	/* less than udfd waits */
 #define FULL_MS 2000	/* how long udfd may not read before a message is given up */
 
 /* ---- to udfd ---- */
@@ -142,6 +144,13 @@ static void client(struct udf_packet *m)
 		driver_client(fd);
 }
 
+/* It is about to be killed for a hang. */
+static void show(void)
+{
+	udf_vcpus_show(SHOW_MS);
+	driver_say("shown", NULL, NULL);
+}
+
 static void take(struct udf_packet *m)
 {
 	const char *what = udf_packet_text(m->body, "do", "");
@@ -152,6 +161,8 @@ static void take(struct udf_packet *m)
 		start(m);
 	} else if (!strcmp(what, "client")) {
 		client(m);
+	} else if (!strcmp(what, "show")) {
+		show();
 	} else if (!strcmp(what, "file") || !strcmp(what, "plan")) {
 		driver_files_answer(m);
 	} else if (!strcmp(what, "stop")) {

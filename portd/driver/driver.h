@@ -6,9 +6,9 @@
  *   control.c messages to and from udfd                               files.c   modules and firmware, asked of udfd
  *   walls.c   what it locks itself up with                            filter.c  system calls that it may still make
  *
- *   udfd --- control socket (SOCK_SEQPACKET, inherited) ---> "prepare", "start", "stop", "client", "file", "plan"
- *        <-------------------------------------------------- "hello", "ready", "state", "failed", "lost", "stopped", "child", "file",
- *                                                           "plan", "log"
+ *   udfd --- control socket (SOCK_SEQPACKET, inherited) ---> "prepare", "start", "stop", "show", "client", "file", "plan"
+ *        <-------------------------------------------------- "hello", "ready", "state", "failed", "lost", "stopped", "shown", "child",
+ *                                                           "file", "plan", "log"
  *        --- rendezvous: a listening socket that the driver process inherits; the next udfd connects to it, hears "hello" and goes on
  *   struct udf_shared: log, signs of life, counters
  *

@@ -51,7 +51,7 @@ static int on_watch(sd_event_source *s, uint64_t usec, void *arg)
 	struct port *port = arg;
 	struct process *p = port->process;
 
-	if (p && !p->dying)
+	if (p && !p->dying && !p->hung)
 		process_check_beats(p, CHECKS, check_ms(port) * CHECKS);
 	sd_event_source_set_time_relative(s, check_ms(port) * 1000ull);
 	sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -73,7 +73,7 @@ static int on_start_timeout(sd_event_source *s, uint64_t usec, void *arg)
 
 	snprintf(why, sizeof(why), "the driver did not start within %u s", port->settings.start_s);
 	no_timer(port);
-	process_kill(port->process, why);
+	process_kill_hung(port->process, why);
 	return 0;
 }
 
@@ -126,6 +126,12 @@ void port_reconfigure(struct port *port, struct udf_port_settings *wanted)
 
 static void failed_to_start(struct port *port, const struct udf_error *err);
 
+static void limit_start(struct port *port)
+{
+	if (port->settings.start_s)
+		set_timer(port, port->settings.start_s * 1000, on_start_timeout);
+}
+
 static void launch(struct port *port)
 {
 	struct udf_error err = UDF_ERROR_INIT;
@@ -146,7 +152,7 @@ static void launch(struct port *port)
 	port->process->shared->restarts = port->restarts;
 	port->process->shared->failures = port->failures;
 	set_state(port, PORT_STARTING);
-	set_timer(port, port->settings.start_s * 1000, on_start_timeout);
+	limit_start(port);
 	watch(port);
 }
 
@@ -246,7 +252,7 @@ void port_adopt(struct port *port, struct process *p)
 	port->failures = p->shared->failures;
 	port->state = PORT_STARTING;
 	port->lost_ms = 0;
-	set_timer(port, port->settings.start_s * 1000, on_start_timeout);
+	limit_start(port);
 	watch(port);
 }
 
@@ -259,7 +265,7 @@ static int on_stop_timeout(sd_event_source *s, uint64_t usec, void *arg)
 
 	snprintf(why, sizeof(why), "the driver did not stop within %u s", port->settings.stop_s);
 	no_timer(port);
-	process_kill(port->process, why);
+	process_kill_hung(port->process, why);
 	return 0;
 }
 

@@ -446,7 +446,7 @@ void spawn_adopt_all(void)
 
 	for (i = 0; i < n; i++) {
 		const char *name = list[i]->d_name;
-		struct udf_port_settings none = { .uid = -1, .stop_s = 45, .start_s = 120, .failures = 16, .walls = true };
+		struct udf_port_settings none = { .uid = -1, .stop_s = 45, .start_s = 60, .failures = 16, .walls = true };
 		struct port *port = ports_find(name);
 
 		if (!port) {
