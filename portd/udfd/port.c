@@ -77,17 +77,23 @@ static int on_start_timeout(sd_event_source *s, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* Hand a PCI function over to the kernel module first. */
-static int bind_function(struct port *port, struct udf_error *err)
+/* The PCI function that PORT drives. False: it drives none. */
+static bool function_of(const struct port *port, char *address)
 {
 	const char *device = port->settings.device;
 
+	if (strncmp(device, "pci:", 4))
+		return false;
+	snprintf(address, UDF_PCI_ADDRESS_LEN, "%.*s", (int)strcspn(device + 4, ","), device + 4);
+	return true;
+}
+
+/* Hand a PCI function over to the kernel module first. */
+static int bind_function(struct port *port, struct udf_error *err)
+{
 	char address[UDF_PCI_ADDRESS_LEN];
 
-	if (strncmp(device, "pci:", 4))
-		return 0;
-	snprintf(address, sizeof(address), "%.*s", (int)strcspn(device + 4, ","), device + 4);
-	return udf_pci_bind(address, err);
+	return function_of(port, address) ? udf_pci_bind(address, err) : 0;
 }
 
 /* Leave PENDING be, or have it taken. */
@@ -362,6 +368,7 @@ static void add_reported(struct json_object *o, const struct port *port, const c
 struct json_object *port_json(const struct port *port)
 {
 	struct json_object *o = udf_packet_new("name", port->settings.name);
+	char address[UDF_PCI_ADDRESS_LEN];
 
 	if (!o)
 		return NULL;
@@ -387,6 +394,9 @@ struct json_object *port_json(const struct port *port)
 		udf_packet_add_number(o, "bytes-written", counter(port, offsetof(struct udf_shared, bytes_written)));
 		udf_packet_add_number(o, "interrupts", counter(port, offsetof(struct udf_shared, interrupts)));
 	}
+	/* the machine knows, and not the driver process, which is what is to be kept from other memory */
+	if (function_of(port, address))
+		udf_packet_add_bool(o, "isolated", udf_pci_isolated(address));
 	add_reported(o, port, "address");
 	add_reported(o, port, "transport");
 	add_reported(o, port, "driver");
