@@ -113,6 +113,9 @@ static void start(struct udf_packet *m)
 	/* those that connect see the credentials of whoever called listen() last: let it be this process */
 	if (listener >= 0)
 		listen(listener, 4);
+	driver.block = udf_packet_bool(m->body, "block");
+	driver.block_fail = udf_packet_bool(m->body, "block-fail");
+	driver.block_wait_ms = udf_packet_number(m->body, "block-wait-ms", 0);
 	pthread_mutex_lock(&driver.lock);
 	driver.start = json_object_get(m->body);
 	pthread_cond_broadcast(&driver.started);

@@ -53,6 +53,8 @@ struct driver {
 	/* what udfd asked for */
 	struct json_object *start;	/* the "start" message; NULL while standing by */
 	bool walls;
+	bool block, block_fail;		/* make kernel block devices; they fail requests when this process is gone, instead of keeping them */
+	int64_t block_wait_ms;		/* ... for so long; 0: for ever */
 	pthread_mutex_t lock;
 	pthread_cond_t started;		/* START is there, or STOPPING */
 	atomic_bool stopping;

@@ -71,6 +71,16 @@ static void set_priority(struct json_object *start)
 		driver_note(4, "nice: %s", strerror(errno));
 }
 
+/* The kernel asks for the limit when a core dump is due, whoever writes it. */
+static void set_core_limit(struct json_object *start)
+{
+	const rlim_t bytes = (rlim_t)udf_packet_number(start, "core-mib", 0) << 20;
+	const struct rlimit limit = { .rlim_cur = bytes, .rlim_max = bytes };
+
+	if (setrlimit(RLIMIT_CORE, &limit))
+		driver_note(4, "core-limit: %s", strerror(errno));
+}
+
 /* The image is mapped: wait until there is a port to drive. */
 static int stand_by(void *arg, struct udf_options *o)
 {
@@ -84,6 +94,7 @@ static int stand_by(void *arg, struct udf_options *o)
 	if (atomic_load(&driver.stopping))
 		return -ECANCELED;
 	set_priority(driver.start);
+	set_core_limit(driver.start);
 	ret = set_options(o, udf_packet_array(driver.start, "options"));
 	if (ret)
 		return ret;
