@@ -298,6 +298,8 @@ static int set_port(struct parser *p, const char *key, const char *value)
 		return set_seconds(p, key, value, 86400, &port->stable_ms);
 	if (!strcmp(key, "failures"))
 		return set_unsigned(p, key, value, 1, 1000, &port->failures);
+	if (!strcmp(key, "attach-memory"))
+		return set_unsigned(p, key, value, 0, 1 << 20, &port->attach_mib);
 	if (!strcmp(key, "core-limit"))
 		return set_unsigned(p, key, value, 0, 1 << 20, &port->core_mib);
 	return set_block(p, key, value);
@@ -365,7 +367,7 @@ bool udf_port_settings_equal(const struct udf_port_settings *a, const struct udf
 
 	if (a->nr_options != b->nr_options || a->walls != b->walls || a->nice != b->nice || a->uid != b->uid ||
 	    a->block != b->block || a->block_fail != b->block_fail || a->block_wait_ms != b->block_wait_ms ||
-	    a->core_mib != b->core_mib || a->hang_ms != b->hang_ms || a->hung_task_s != b->hung_task_s || a->has_affinity != b->has_affinity ||
+	    a->core_mib != b->core_mib || a->attach_mib != b->attach_mib || a->hang_ms != b->hang_ms || a->hung_task_s != b->hung_task_s || a->has_affinity != b->has_affinity ||
 	    (a->has_affinity && !CPU_EQUAL(&a->affinity, &b->affinity)))
 		return false;
 	for (i = 0; i < a->nr_options; i++)
@@ -574,7 +576,7 @@ static bool parser_init(struct parser *p, struct udf_error *err)
 	p->defaults = (struct udf_port_settings){
 		.start = true, .walls = true, .uid = -1, .hang_ms = 10000, .hung_task_s = 120, .start_s = 60, .stop_s = 45,
 		.backoff_min_ms = 200, .backoff_max_ms = 30000, .stable_ms = 60000, .failures = 16,
-		.block = true,
+		.block = true, .attach_mib = 1024,
 	};
 	return true;
 }

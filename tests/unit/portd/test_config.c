@@ -76,6 +76,7 @@ static void test_block(void **state)
 	assert_int_equal(b->block_wait_ms, 0);
 	assert_int_equal(b->start_s, 0);
 	assert_int_equal(a->core_mib, 0);
+	assert_int_equal(a->attach_mib, 1024);
 	assert_false(udf_port_settings_equal(a, b));
 	udf_config_free(c);
 	bad("[port a]\nblock = on", "block is 'on', but must be yes or no");
@@ -85,6 +86,7 @@ static void test_block(void **state)
 	bad("[port a]\nwait-limit = 86401", "must be seconds");
 	bad("[port a]\nwait-limit = soon", "must be seconds");
 	bad("[port a]\nstart-timeout = -1", "number from 0");
+	bad("[port a]\nattach-memory = -1", "number from 0 to 1048576");
 	bad("[port a]\ncore-limit = 1.5", "number from 0 to 1048576");
 }
 
