@@ -282,7 +282,7 @@ static void complete_one(struct udf_queue *q, const struct udf_ring_cqe *c, stru
 	if (!rq)
 		return;		/* was completed: who says so twice does not know what it does, but hurts nobody */
 	unmap_data(q->block, s, rq);
-	if (!blk_mq_add_to_batch(rq, batch, status, end_batch))
+	if (!blk_mq_add_to_batch(rq, batch, status != BLK_STS_OK, end_batch))
 		blk_mq_end_request(rq, status);
 }
 
@@ -315,7 +315,7 @@ int udf_queue_reap(struct udf_queue *q)
 		for (i = 0; i < n; i++)
 			if (c[i].user_data < q->block->entries)
 				complete_one(q, &c[i], &batch);
-		if (!rq_list_empty(batch.req_list))
+		if (batch.complete)
 			batch.complete(&batch);
 		cond_resched();
 	}

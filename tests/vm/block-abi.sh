@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# serial
+# timeout: 300
+# variants: plain iommu
+#
+# The kernel's block devices of udf_port.ko, by a process that has no driver but copies the data itself: so every byte passes through page
+# faults on the memory of requests. It is killed with requests in flight, succeeded by one with another disk, and by one that lies.
+. "${UDF_TOP:-.}/tests/vm/vm.sh"
+vm_device edu
+vm_start "$@"
+
+set -ex
+insmod "$kmod"
+vm_bind 0000:01:00.0
+port=/dev/udf/0000:01:00.0 dev=/dev/udf-0000:01:00.0-ram0
+sys=/sys/block/udf-0000:01:00.0-ram0
+truncate -s 64M /run/disk
+start() { rm -f said; "$UDF_BUILD/vm/ramdisk" "$@" >said & pid=$!; vm_until 10 test -s said; }
+end() { kill -KILL $pid 2>/dev/null || :; wait $pid || :; }
+state() { [ "$(cat $sys/state)" = "$1" ]; }
+
+"$UDF_BUILD/vm/ramdisk" bad $port /run/disk
+start serve $port /run/disk
+vm_until 10 test -b $dev
+[ "$(cat said)" = coupled ]
+[ "$(cat $sys/serial) $(cat $sys/queue/logical_block_size) $(cat $sys/queue/write_cache)" = "RAM1 512 write back" ]
+head -c 40M /dev/urandom >/run/data
+dd if=/run/data of=$dev bs=1M oflag=direct
+dd if=$dev bs=64k count=640 iflag=direct | cmp - /run/data
+cmp -n 41943040 /run/disk /run/data
+dd if=$dev bs=4k skip=1000 count=100 | cmp - <(dd if=/run/data bs=4k skip=1000 count=100)
+blkdiscard -o 0 -l 1M $dev
+cmp -n 1048576 /run/disk /dev/zero
+blkdiscard -z -o 1M -l 1M $dev
+cmp -n 2097152 /run/disk /dev/zero
+dd if=/run/data of=$dev bs=4k count=10 oflag=direct,dsync
+! dd if=/dev/zero of=$dev bs=1M seek=64 count=1 oflag=direct || exit 1
+
+# who has it open keeps the module
+exec 5<$dev
+! rmmod udf_port || exit 1
+exec 5<&-
+
+# killed: what is in flight waits, and what comes
+end
+vm_until 10 state waiting
+start hold $port /run/disk
+state coupled
+dd if=/run/data of=$dev bs=256k count=16 oflag=direct &
+writer=$!
+vm_until 10 grep -v "^ *0 *0$" $sys/inflight
+end
+dd if=$dev of=/run/read bs=64k count=64 iflag=direct &
+reader=$!
+vm_until 10 state waiting
+"$UDF_BUILD/vm/ramdisk" once $port /run/disk serial=RAM2 | grep serial
+"$UDF_BUILD/vm/ramdisk" once $port /run/disk block=4096 | grep format
+truncate -s 32M /run/other
+"$UDF_BUILD/vm/ramdisk" once $port /run/other | grep size
+dmesg | grep "udf-0000:01:00.0-ram0 waits for another disk than the driver has now: the serial number differs"
+kill -0 $writer && kill -0 $reader
+start serve $port /run/disk
+wait $writer && wait $reader
+cmp -n 4194304 /run/disk /run/data
+end
+
+# a limit to waiting, and another life
+start serve $port /run/disk wait=500
+end
+! dd if=$dev of=/dev/null bs=4k count=1 iflag=direct || exit 1
+state failing
+dmesg | grep "no process has performed the requests of its disks for 500 ms"
+start serve $port /run/disk fail=1 queues=1
+dd if=$dev bs=64k count=10 iflag=direct | cmp - <(head -c 640k /run/data)
+end
+vm_until 10 state failing
+! dd if=$dev of=/dev/null bs=4k count=1 iflag=direct || exit 1
+
+# one that lies, with requests in flight: it loses the port, and who comes next performs what waits
+for what in lie break; do
+	start $what $port /run/disk
+	dd if=/run/data of=$dev bs=16k oflag=direct 2>/dev/null &
+	writer=$!
+	dd if=$dev of=/dev/null bs=16k 2>/dev/null &
+	reader=$!
+	vm_until 60 test ! -e /proc/$pid -o ! -e /proc/$writer
+	end
+	start serve $port /run/disk
+	wait $writer || :
+	wait $reader || :
+	dd if=/run/data of=$dev bs=256k count=4 oflag=direct
+	cmp -n 1048576 /run/disk /run/data
+	end
+done
+dmesg | grep 'taken from its process: its process has broken a ring'
+
+# gone with the port
+start serve $port /run/disk
+state coupled
+vm_unbind 0000:01:00.0
+vm_until 10 test ! -e $dev
+wait $pid
+rmmod udf_port
