@@ -3,7 +3,6 @@
 # serial
 # timeout: 300
 # variants: plain iommu
-# known: about one of ten times a driver process that is started anew hangs after the scan of its bus, before its module is loaded
 #
 # udfd with real PCI functions: it finds them by class, takes them from the kernel's own driver, runs each in a locked-up process, and replaces
 # one that is killed or stopped; then gives one back.
@@ -33,8 +32,9 @@ start_udfd() {
 	vm_until 20 "$udf" ports >/dev/null
 }
 member() { "$udf" status "$1" --json | jq -r ".[\"$2\"]"; }
-runs_anew() { [ "$(member "$1" state)" = running ] && [ "$(member "$1" pid)" != "$2" ]; }
-trap 'tail -n 40 udfd.log' ERR
+# state and process id of one moment: with the state of the process that was and the id of the next, which only starts, its end would be missed
+runs_anew() { "$udf" status "$1" --json | jq -e ".state == \"running\" and .pid != $2" >/dev/null; }
+trap '"$udf" failures $a; tail -n 40 udfd.log' ERR
 
 start_udfd
 "$udf" start $a
@@ -45,6 +45,15 @@ start_udfd
 grep -q "serial a" status
 grep -q "walls       user, capabilities, no-new-privs, seccomp, mount, network, ipc, pid, limits" status
 [ "$(basename "$(readlink /sys/bus/pci/devices/0000:01:00.0/driver)")" = udf_port ]
+if [ "$1" = iommu ]; then
+	grep -q "^isolation   by an IOMMU$" status
+	isolated=true
+else
+	grep -q "^isolation   not isolated: its device reaches all memory$" status
+	isolated=false
+fi
+[ "$(member $a isolated)" = $isolated ]
+[ "$("$udf" ports --json | jq -s -c 'map(.isolated)')" = "[$isolated,$isolated]" ]
 
 # one fails, in each way; the other does not notice
 other=$(member $b pid)

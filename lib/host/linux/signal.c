@@ -72,6 +72,7 @@ static void udf_frame_put(ucontext_t *uc, const struct host_frame *f)
 static void udf_timer_fired(struct udf_vcpu *vcpu)
 {
 	uint64_t deadline;
+	int state;
 
 	atomic_store(&vcpu->armed, 0);	/* before looking: see host_timer_set() */
 	deadline = atomic_load(&vcpu->deadline);
@@ -83,8 +84,11 @@ static void udf_timer_fired(struct udf_vcpu *vcpu)
 	}
 	if (atomic_compare_exchange_strong(&vcpu->deadline, &deadline, 0))
 		host_cpu_pend(vcpu->cpu, HOST_PEND_TIMER);
-	/* the futex that an idle vCPU sleeps on is waited for again after a signal: unless its word has changed */
+	/* the futex that an idle vCPU sleeps on is waited for again after a signal: unless its word has changed. And so is its eventfd */
 	atomic_fetch_add(&vcpu->wake, 1);
+	state = atomic_load(&vcpu->state);
+	if (atomic_load(&vcpu->fd) >= 0 && state != UDF_VCPU_RUNNING && state != UDF_VCPU_SPINNING)
+		udf_vcpu_wake(vcpu);
 }
 
 /* Kernel code may switch tasks in here: what follows the call can run on another vCPU's thread. */
@@ -99,6 +103,16 @@ static __attribute__((noinline)) void udf_interrupt(ucontext_t *uc)
 	thread = udf_thread_self();
 	uc->uc_stack = thread->alt_stack;
 	uc->uc_sigmask = thread->mask;
+}
+
+static void udf_show(struct udf_vcpu *vcpu, const ucontext_t *uc)
+{
+	struct host_frame frame;
+
+	udf_frame_get(uc, &frame);
+	frame.ip = udf_detour_home(frame.ip);
+	udf_vcpu_show(vcpu, udf_kernel_text(frame.ip) ? &frame : NULL);
+	atomic_store(&vcpu->show, false);
 }
 
 static void udf_on_kick(int sig, siginfo_t *si, void *context)
@@ -116,9 +130,14 @@ static void udf_on_kick(int sig, siginfo_t *si, void *context)
 	if (!area)
 		return;
 	ip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
-	if (udf_host.dead && (udf_kernel_text(ip) || udf_bridge_interruptible(ip)))
+	if (atomic_load_explicit(&vcpu->show, memory_order_relaxed))
+		udf_show(vcpu, uc);
+	if (!udf_kernel_text(ip) && !udf_bridge_interruptible(ip))
+		return;
+	if (udf_host.dead)
 		udf_vcpu_quit(vcpu);
-	if (area->irq_flag && area->pending && udf_host.entry.deliver && (udf_kernel_text(ip) || udf_bridge_interruptible(ip)))
+	udf_vcpu_look(vcpu);
+	if (area->irq_flag && area->pending && udf_host.entry.deliver)
 		udf_interrupt(uc);
 }
 
