@@ -142,6 +142,8 @@ vm_boot() {			# ARGUMENT...
 vm_guest() {
 	local release
 	release=$(uname -r)
+	# as systemd does: what is unmounted is so in all namespaces
+	mount --make-rshared / || exit 1
 	mount --bind "$UDF_BUILD/kernel/root/lib/modules/$release" "/lib/modules/$release" 2>/dev/null || {
 		mkdir -p "/lib/modules/$release"
 		mount --bind "$UDF_BUILD/kernel/root/lib/modules/$release" "/lib/modules/$release" || exit 1
