@@ -30,7 +30,7 @@ lsblk | grep "^$disk " || vm_fail "lsblk does not list it"
 
 echo "data"
 for depth in 1 8 32 128; do
-	block_fio "depth-$depth" "$dev" --iodepth=$depth --bsrange=4k-256k --size=64M
+	block_fio "depth-$depth" "$dev" --iodepth=$depth --bsrange=4k-256k --size=32M
 done
 block_fio small "$dev" --iodepth=32 --bs=512 --size=2M
 block_fio uring "$dev" --ioengine=io_uring --iodepth=32 --bs=4k --size=64M --io_size=8M
