@@ -13,7 +13,7 @@
 #
 # The first argument is the variant: plain, or iommu (translating, with interrupt remapping).
 
-vm_args=() vm_ports=0 vm_allowed='' vm_memory=1024 vm_cpu=max vm_append=''
+vm_args=() vm_ports=0 vm_allowed='' vm_memory=1024 vm_cpu=max vm_append='' vm_live=
 
 # What a kernel log must not have.
 vm_bad='BUG:|WARNING:|Oops|kernel BUG at|general protection|unable to handle|detected stall|blocked for more than|soft lockup|Call Trace|refcount_t|DMAR:.*[Ff]ault|list_(add|del) corruption|Bad page|bad: scheduling|possible .*(deadlock|recursion)|nobody cared'
@@ -73,6 +73,11 @@ vm_kernel() {
 	vm_append+=" $*"
 }
 
+# vm_show: what the guest has to say is shown at once, as it is, and not at the end
+vm_show() {
+	vm_live=1
+}
+
 # vm_allow REGEX: complaints that the case provokes
 vm_allow() {
 	vm_allowed=$1
@@ -87,7 +92,7 @@ vm_fail() {
 vm_judge() {			# SHARE
 	local status taint
 
-	sed 's/^/guest: /' "$1/output" 2>/dev/null
+	[ -n "$vm_live" ] || sed 's/^/guest: /' "$1/output" 2>/dev/null
 	status=$(cat "$1/status" 2>/dev/null)
 	taint=$(cat "$1/taint" 2>/dev/null)
 	# without dmesg (the guest died) the console has at least what was serious
@@ -103,7 +108,7 @@ vm_judge() {			# SHARE
 }
 
 vm_boot() {			# ARGUMENT...
-	local build=$UDF_BUILD share=$UDF_WORK/share append name value
+	local build=$UDF_BUILD share=$UDF_WORK/share append name value qemu
 
 	[ -s "$build/vm/initrd" ] || vm_fail "the virtual machine is not built: make vm"
 	mkdir -p "$share"
@@ -133,8 +138,12 @@ vm_boot() {			# ARGUMENT...
 		-device virtio-9p-pci,fsdev=root,mount_tag=hostroot,addr=2 \
 		-fsdev local,id=share,path=share,security_model=none -device virtio-9p-pci,fsdev=share,mount_tag=share,addr=3 \
 		"${vm_args[@]}" </dev/null &
-	trap 'kill -KILL %1 2>/dev/null' EXIT
-	wait %1
+	qemu=$!
+	# shellcheck disable=SC2064 # now
+	trap "kill -KILL $qemu 2>/dev/null" EXIT
+	# it ends by itself when QEMU has
+	[ -z "$vm_live" ] || { : >"$share/output"; tail -f -n +1 --pid=$qemu "$share/output"; }
+	wait $qemu
 	vm_judge "$share"
 }
 
