@@ -113,6 +113,7 @@ static void udf_driver_take_down(struct udf_driver *d)
 	if (h->arena_size)
 		udf_mem_unmap();
 	udf_foreign_reset();
+	udf_rings_reset();
 	if (h->port)
 		h->port->ops->close(h->port);
 	udf_bridges_unmap();
@@ -352,6 +353,21 @@ int udf_driver_block_start(struct udf_driver *driver, struct udf_port_block_star
 	int ret = ops ? ops->start(port, s, rings) : -EOPNOTSUPP;
 
 	return ret ? ret : udf_foreign_window();
+}
+
+int udf_driver_rings_begin(struct udf_driver *driver)
+{
+	return udf_rings_begin();
+}
+
+int udf_driver_rings_add(struct udf_driver *driver, unsigned int cpu, struct udf_ring_shared *ring)
+{
+	return udf_rings_add(cpu, ring);
+}
+
+void udf_driver_rings_remove(struct udf_driver *driver, unsigned int cpu, struct udf_ring_shared *ring)
+{
+	udf_rings_remove(cpu, ring);
 }
 
 void udf_driver_kick(struct udf_driver *driver, unsigned int cpu)

@@ -21,6 +21,7 @@
 #include "port/port.h"
 
 struct udf_driver;
+struct udf_ring_shared;
 
 struct udf_driver_config {
 	struct udf_image_options image;
@@ -88,6 +89,14 @@ int udf_driver_mem_remove(struct udf_driver *driver, uint64_t dev);
 int udf_driver_block_start(struct udf_driver *driver, struct udf_port_block_start *s, void **rings);
 /* Its operations and the port to call them with; NULL: none. */
 const struct udf_port_block_ops *udf_driver_block(struct udf_driver *driver, struct udf_port **port);
+
+/*
+ * The vCPUs sleep on eventfds from now on, for those who wake them without a thread of this process. Then vCPU CPU looks at RING, which stays
+ * mapped, by itself: its eventfd, which is returned, need be signalled only when RING passes its sq_event. Negative errno: -ENOSPC.
+ */
+int udf_driver_rings_begin(struct udf_driver *driver);
+int udf_driver_rings_add(struct udf_driver *driver, unsigned int cpu, struct udf_ring_shared *ring);
+void udf_driver_rings_remove(struct udf_driver *driver, unsigned int cpu, struct udf_ring_shared *ring);
 
 unsigned int udf_driver_cpus(const struct udf_driver *driver);
 struct udf_image *udf_driver_image(struct udf_driver *driver);

@@ -15,7 +15,7 @@ struct udf_block_queue {
 	struct udf_waker waker;		/* first: what wakes is a ring's */
 	struct udf_block *block;
 	unsigned int index, cpu;
-	int doorbell;			/* eventfd */
+	struct udf_ring_shared *ring;	/* NULL: nobody looks at it */
 	unsigned long id;		/* the kernel world's, 0: not attached */
 };
 
@@ -33,7 +33,7 @@ struct udf_block {
 	const struct udf_port_block_ops *ops;
 	struct udf_block_options options;
 	pthread_t thread;
-	int epoll, changed, stop;	/* the last two are eventfds */
+	int changed, stop;		/* eventfds */
 	bool started, broken;		/* with the first disk; that went wrong */
 	char why[160];			/* then */
 

@@ -4,10 +4,10 @@
 #include "front/block-int.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -18,7 +18,7 @@
 
 _Static_assert(UDF_FOREIGN_SIZE == 1ull << UDF_PORT_REQUEST_BITS, "the window holds all device addresses of requests");
 
-enum { ON_CHANGE = UDF_PORT_QUEUES_MAX, ON_STOP };	/* smaller ones: doorbells */
+enum { ON_CHANGE, ON_STOP };
 
 /* ---- rings ---- */
 
@@ -38,13 +38,6 @@ void udf_block_ring(struct udf *udf)
 		b->ops->bell(b->port, bells);
 }
 
-static int watch(struct udf_block *b, int fd, uint32_t events, uint32_t what)
-{
-	struct epoll_event e = { .events = events, .data.u32 = what };
-
-	return epoll_ctl(b->epoll, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
-}
-
 static int queue_attach(struct udf_block *b, unsigned int index)
 {
 	struct udf_block_queue *q = &b->queue[index];
@@ -54,24 +47,21 @@ static int queue_attach(struct udf_block *b, unsigned int index)
 		.ring = ring, .ring_size = b->is.ring_size,
 		.lists = ring + b->is.list_offset, .lists_size = b->is.ring_stride - b->is.list_offset, .cookie = (unsigned long)&q->waker,
 	};
-	int err;
+	int err, fd;
 
 	q->waker.wake = note_bell;
 	q->block = b;
 	q->index = index;
 	q->cpu = c.cpu;
-	q->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (q->doorbell < 0)
-		return -errno;
-	/* edges: nobody reads it */
-	err = watch(b, q->doorbell, EPOLLIN | EPOLLET, index);
-	if (!err)
-		err = b->ops->eventfd(b->port, index, q->doorbell);
-	if (!err)
-		err = udf_command(b->udf, &c);
-	if (!err)
-		q->id = c.queue;
-	return err;
+	err = udf_command(b->udf, &c);
+	if (err)
+		return err;
+	q->id = c.queue;
+	fd = udf_driver_rings_add(b->udf->driver, q->cpu, c.ring);
+	if (fd < 0)
+		return fd;
+	q->ring = c.ring;
+	return b->ops->eventfd(b->port, index, fd);
 }
 
 static unsigned int dma_bits(struct udf_block *b)
@@ -103,6 +93,9 @@ static int start(struct udf_block *b, const char **step)
 		return err;
 	*step = "there is no room to describe its memory";
 	err = udf_command(b->udf, &window);
+	*step = "the vCPUs cannot be woken by it";
+	if (!err)
+		err = udf_driver_rings_begin(b->udf->driver);
 	*step = "a ring cannot be served";
 	for (unsigned int i = 0; i < b->is.queues && !err; i++)
 		err = queue_attach(b, i);
@@ -133,25 +126,16 @@ int udf_block_start(struct udf_block *b)
 static void *run(void *arg)
 {
 	struct udf_block *b = arg;
-	struct epoll_event events[16];
-	bool stopping = false;
+	struct pollfd p[] = { [ON_CHANGE] = { .fd = b->changed, .events = POLLIN }, [ON_STOP] = { .fd = b->stop, .events = POLLIN } };
+	uint64_t n;
 
-	udf_block_look(b);
-	while (!stopping) {
-		int n = epoll_wait(b->epoll, events, 16, -1);
-		bool changed = false;
-
-		for (int i = 0; i < n; i++) {
-			uint32_t what = events[i].data.u32;
-
-			if (what < UDF_PORT_QUEUES_MAX)
-				udf_driver_kick(b->udf->driver, b->queue[what].cpu);
-			changed |= what == ON_CHANGE;
-			stopping |= what == ON_STOP;
-		}
-		if (changed && !stopping && !atomic_load(&b->udf->lost))
+	do {
+		if (p[ON_CHANGE].revents)
+			(void)!read(b->changed, &n, sizeof(n));
+		if (!atomic_load(&b->udf->lost))
 			udf_block_look(b);
-	}
+		poll(p, 2, -1);
+	} while (!p[ON_STOP].revents);
 	return NULL;
 }
 
@@ -167,14 +151,10 @@ void udf_block_changed(struct udf *udf)
 
 static void block_free(struct udf_block *b)
 {
-	const int fds[] = { b->epoll, b->changed, b->stop };
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	for (unsigned int i = 0; i < UDF_PORT_QUEUES_MAX; i++)
-		if (b->queue[i].doorbell >= 0)
-			close(b->queue[i].doorbell);
+	if (b->changed >= 0)
+		close(b->changed);
+	if (b->stop >= 0)
+		close(b->stop);
 	pthread_mutex_destroy(&b->lock);
 	free(b);
 }
@@ -187,18 +167,13 @@ static struct udf_block *block_new(struct udf *udf, const struct udf_block_optio
 	if (!b)
 		return NULL;
 	pthread_mutex_init(&b->lock, NULL);
-	for (unsigned int i = 0; i < UDF_PORT_QUEUES_MAX; i++)
-		b->queue[i].doorbell = -1;
 	b->udf = udf;
 	b->options = *o;
-	b->epoll = epoll_create1(EPOLL_CLOEXEC);
 	b->changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	b->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	*err = b->epoll < 0 || b->changed < 0 || b->stop < 0 ? -errno : watch(b, b->changed, EPOLLIN | EPOLLET, ON_CHANGE);
-	if (!*err)
-		*err = watch(b, b->stop, EPOLLIN, ON_STOP);
-	if (!*err)
+	if (b->changed >= 0 && b->stop >= 0)
 		return b;
+	*err = -errno;
 	block_free(b);
 	return NULL;
 }
@@ -245,6 +220,8 @@ void udf_block_stop(struct udf *udf)
 	for (unsigned int i = 0; i < b->is.queues; i++) {
 		struct host_front_command c = { .op = HOST_FRONT_DETACH, .queue = b->queue[i].id };
 
+		if (b->queue[i].ring)
+			udf_driver_rings_remove(udf->driver, b->queue[i].cpu, b->queue[i].ring);
 		if (c.queue)
 			udf_command(udf, &c);	/* what is in flight is completed; a driver that is lost has no more say */
 	}

@@ -19,6 +19,7 @@ struct kernel_port {
 	struct udf_port_shared *shared;
 	enum udf_irq_type type;
 	_Atomic uint64_t watched[UDF_PORT_VECTOR_MAX / 64];	/* vectors that the thread reports: unmasked and not polled */
+	_Atomic uint64_t signalled[UDF_PORT_VECTOR_MAX / 64];	/* those that signal others' eventfds, see irq_signal() */
 	pthread_t thread;
 	bool started;
 	int epoll, irq, stop;			/* descriptors; the last two are eventfds */
@@ -50,6 +51,8 @@ int udf_kernel_irq_enable(struct udf_port *port, enum udf_irq_type type, unsigne
 int udf_kernel_irq_mask(struct udf_port *port, unsigned int vector, bool masked);
 volatile uint32_t *udf_kernel_irq_words(struct udf_port *port);
 int udf_kernel_irq_poll(struct udf_port *port, unsigned int vector, bool polled);
+volatile uint32_t *udf_kernel_irq_wakes(struct udf_port *port);
+int udf_kernel_irq_signal(struct udf_port *port, unsigned int vector, int fd);
 
 /* kernel-block.c */
 extern const struct udf_port_block_ops udf_kernel_block_ops;

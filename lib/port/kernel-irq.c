@@ -5,7 +5,8 @@
  *   kernel's handler: count + 1; if wake: wake = 0, signal the eventfd
  *   thread:           wake = 1 for each vector that it watches; look at all counts; sleep if none has changed
  *
- * A counter at UDF_IRQ_IDLE has been seen. So a vector that a vCPU polls needs nothing but that the thread leaves it alone.
+ * A counter at UDF_IRQ_IDLE has been seen. So a vector that a vCPU polls needs nothing but that the thread leaves it alone. One that a vCPU
+ * sleeps for has the vCPU's eventfd instead of the thread's, and its wake flag is the vCPU's to set.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,6 +33,11 @@ static void watch(struct kernel_port *k, unsigned int vector, bool on)
 	else
 		atomic_fetch_and(&k->watched[vector / 64], ~bit);
 	__atomic_store_n(&k->shared->wake[vector], on, __ATOMIC_SEQ_CST);
+}
+
+static bool is_signalled(struct kernel_port *k, unsigned int vector)
+{
+	return atomic_load(&k->signalled[vector / 64]) >> vector % 64 & 1;
 }
 
 /* Report VECTOR if its counter has changed. */
@@ -155,8 +161,11 @@ void udf_kernel_irq_stop(struct kernel_port *k)
 
 void udf_kernel_irq_forget(struct kernel_port *k)
 {
-	for (unsigned int i = 0; i < WORDS; i++)
+	for (unsigned int i = 0; i < WORDS; i++) {
 		atomic_store(&k->watched[i], 0);
+		for (uint64_t bits = atomic_load(&k->signalled[i]); bits; bits &= bits - 1)
+			udf_kernel_irq_signal(&k->port, i * 64 + (unsigned int)__builtin_ctzll(bits), -1);
+	}
 	for (unsigned int i = 0; i < UDF_PORT_VECTOR_MAX; i++)
 		__atomic_store_n(&k->shared->count[i], UDF_IRQ_IDLE, __ATOMIC_SEQ_CST);
 }
@@ -199,6 +208,8 @@ int udf_kernel_irq_mask(struct udf_port *port, unsigned int vector, bool masked)
 		return 0;
 	if (vector >= UDF_PORT_VECTOR_MAX)
 		return -EINVAL;
+	if (is_signalled(k, vector))
+		return udf_kernel_ioctl(k, UDF_PORT_IRQ_MASK, &m);
 	if (!masked)
 		watch(k, vector, true);
 	ret = udf_kernel_ioctl(k, UDF_PORT_IRQ_MASK, &m);
@@ -220,6 +231,34 @@ int udf_kernel_irq_poll(struct udf_port *port, unsigned int vector, bool polled)
 
 	if (vector >= k->info.msix || k->type != UDF_IRQ_MSIX)
 		return -EINVAL;
-	watch(k, vector, !polled);
+	if (!is_signalled(k, vector))
+		watch(k, vector, !polled);
+	return 0;
+}
+
+volatile uint32_t *udf_kernel_irq_wakes(struct udf_port *port)
+{
+	return to_kernel(port)->shared->wake;
+}
+
+int udf_kernel_irq_signal(struct udf_port *port, unsigned int vector, int fd)
+{
+	struct kernel_port *k = to_kernel(port);
+	struct udf_port_irq_eventfd e = { .first = vector, .count = 1, .fd = fd < 0 ? k->irq : fd };
+	uint64_t bit = 1ull << vector % 64;
+	int ret;
+
+	if (vector >= k->info.msix)
+		return -EINVAL;
+	if (fd < 0 && !is_signalled(k, vector))
+		return 0;
+	ret = udf_kernel_ioctl(k, UDF_PORT_IRQ_EVENTFD, &e);
+	if (ret)
+		return ret;
+	watch(k, vector, false);
+	if (fd < 0)
+		atomic_fetch_and(&k->signalled[vector / 64], ~bit);
+	else
+		atomic_fetch_or(&k->signalled[vector / 64], bit);
 	return 0;
 }

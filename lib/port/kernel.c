@@ -313,6 +313,8 @@ static const struct udf_port_ops ops = {
 	.irq_mask = udf_kernel_irq_mask,
 	.irq_words = udf_kernel_irq_words,
 	.irq_poll = udf_kernel_irq_poll,
+	.irq_wakes = udf_kernel_irq_wakes,
+	.irq_signal = udf_kernel_irq_signal,
 	.reset = kernel_reset,
 	.block = &udf_kernel_block_ops,
 };

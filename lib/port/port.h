@@ -130,6 +130,13 @@ struct udf_port_ops {
 	 */
 	volatile uint32_t *(*irq_words)(struct udf_port *port);
 	int (*irq_poll)(struct udf_port *port, unsigned int vector, bool polled);
+	/*
+	 * The same for who sleeps, too; both NULL where the transport has no such thing. From irq_signal() on VECTOR, which is masked now, is
+	 * polled for good; and while irq_wakes()[VECTOR] is 1 its interrupt sets that to 0 and signals the eventfd FD. -1: it is reported again.
+	 * irq_enable() and reset() end it for all vectors.
+	 */
+	volatile uint32_t *(*irq_wakes)(struct udf_port *port);
+	int (*irq_signal)(struct udf_port *port, unsigned int vector, int fd);
 
 	/* Reset the function; its configuration is lost except for BARs. */
 	int (*reset)(struct udf_port *port);

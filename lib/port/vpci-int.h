@@ -23,7 +23,6 @@ struct vpci_region {
 };
 
 #define VPCI_POLLERS 8		/* as many as there can be vCPUs */
-#define VPCI_POLLED 64		/* vectors of one poller; further ones are reported */
 
 struct udf_vpci {
 	struct udf_port *port;
@@ -56,10 +55,13 @@ struct udf_vpci {
 	bool intx_masked;
 
 	/* vectors that a thread looks at; see udf_vpci_poll() */
-	volatile uint32_t *words;
+	volatile uint32_t *words, *wakes;
 	struct vpci_polled {
-		_Atomic unsigned int nr;
-		uint16_t vector[VPCI_POLLED];
+		_Atomic unsigned int nr_maps;	/* of MAP's words may have bits */
+		_Atomic uint64_t map[VPCI_VECTORS / 64];
+		bool sleeps;			/* udf_vpci_poll_own() */
+		uint64_t addr;			/* then: messages to here are its own */
+		int fd;
 	} polled[VPCI_POLLERS];
 };
 

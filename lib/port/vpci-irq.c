@@ -9,6 +9,7 @@
 #include <linux/pci_regs.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "port/vpci-int.h"
 
@@ -70,11 +71,14 @@ static bool vector_masked(const struct udf_vpci *v, unsigned int vector)
 	}
 }
 
+static void note_pending(struct udf_vpci *v, unsigned int vector, bool pending);
+
 /* The port polls nothing any more. */
 static void poll_forget(struct udf_vpci *v)
 {
 	for (unsigned int i = 0; i < VPCI_POLLERS; i++)
-		atomic_store(&v->polled[i].nr, 0);
+		for (unsigned int m = atomic_exchange(&v->polled[i].nr_maps, 0); m-- > 0;)
+			atomic_store(&v->polled[i].map[m], 0);
 }
 
 static int set_type(struct udf_vpci *v, enum udf_irq_type type, unsigned int count)
@@ -102,17 +106,76 @@ static int set_type(struct udf_vpci *v, enum udf_irq_type type, unsigned int cou
 	return ret;
 }
 
+static uint64_t entry_address(const struct udf_vpci *v, unsigned int vector)
+{
+	return (uint64_t)v->entry[vector].word[1] << 32 | v->entry[vector].word[0];
+}
+
+static void polled_set(struct vpci_polled *p, unsigned int vector)
+{
+	atomic_fetch_or(&p->map[vector / 64], 1ull << vector % 64);
+	if (atomic_load(&p->nr_maps) <= vector / 64)
+		atomic_store(&p->nr_maps, vector / 64 + 1);
+}
+
+static void polled_clear(struct vpci_polled *p, unsigned int vector)
+{
+	atomic_fetch_and(&p->map[vector / 64], ~(1ull << vector % 64));
+}
+
+/* Who sleeps for the interrupts of VECTOR; NULL: the transport reports them. */
+static struct vpci_polled *sleeper(struct udf_vpci *v, unsigned int vector)
+{
+	for (unsigned int i = 0; v->type == UDF_IRQ_MSIX && i < VPCI_POLLERS; i++)
+		if (v->polled[i].sleeps && v->polled[i].addr == entry_address(v, vector))
+			return &v->polled[i];
+	return NULL;
+}
+
+/* VECTOR was masked: what had come and not been seen stays pending. */
+static void polled_end(struct udf_vpci *v, unsigned int vector)
+{
+	for (unsigned int i = 0; i < VPCI_POLLERS; i++)
+		if (v->polled[i].sleeps)
+			polled_clear(&v->polled[i], vector);
+	if (v->wakes && __atomic_exchange_n(&v->words[vector], UDF_IRQ_IDLE, __ATOMIC_SEQ_CST) != UDF_IRQ_IDLE)
+		note_pending(v, vector, true);
+}
+
+/* VECTOR is about to be unmasked: see to it that P is woken, NULL: that it is reported. */
+static int polled_begin(struct udf_vpci *v, unsigned int vector, struct vpci_polled *p)
+{
+	int ret = v->wakes ? v->port->ops->irq_signal(v->port, vector, p ? p->fd : -1) : 0;
+
+	if (ret || !p)
+		return ret;
+	__atomic_store_n(&v->wakes[vector], 1, __ATOMIC_SEQ_CST);	/* it may be asleep */
+	polled_set(p, vector);
+	return 0;
+}
+
+static int set_mask(struct udf_vpci *v, unsigned int vector, bool masked)
+{
+	struct vpci_polled *p = v->wakes && !masked ? sleeper(v, vector) : NULL;
+	int ret = masked ? 0 : polled_begin(v, vector, p);
+
+	if (!ret)
+		ret = v->port->ops->irq_mask(v->port, vector, masked);
+	if (ret)
+		return ret;
+	bit_set(v->unmasked, vector, !masked);
+	if (masked)
+		polled_end(v, vector);
+	else if (p && v->words[vector] != UDF_IRQ_IDLE)
+		eventfd_write(p->fd, 1);	/* counted before anybody looked */
+	return 0;
+}
+
 static int update_mask(struct udf_vpci *v, unsigned int vector)
 {
 	bool masked = vector_masked(v, vector);
-	int ret;
 
-	if (bit_get(v->unmasked, vector) != masked)
-		return 0;
-	ret = v->port->ops->irq_mask(v->port, vector, masked);
-	if (!ret)
-		bit_set(v->unmasked, vector, !masked);
-	return ret;
+	return bit_get(v->unmasked, vector) != masked ? 0 : set_mask(v, vector, masked);
 }
 
 int udf_vpci_irq_update(struct udf_vpci *v)
@@ -215,21 +278,19 @@ unsigned int udf_vpci_poll_start(struct udf_vpci *v, unsigned int poller, uint64
 	struct vpci_polled *p = &v->polled[poller];
 	unsigned int n = 0;
 
-	if (!ops->irq_words || !ops->irq_poll)
+	if (!ops->irq_words || !ops->irq_poll || p->sleeps)
 		return 0;
 	udf_spin_lock(&v->lock);
 	if (!v->words)
 		v->words = ops->irq_words(v->port);
-	for (unsigned int i = 0; v->words && v->type == UDF_IRQ_MSIX && i < v->type_count && n < VPCI_POLLED; i++) {
-		const struct vpci_entry *e = &v->entry[i];
-
-		if (!bit_get(v->unmasked, i) || ((uint64_t)e->word[1] << 32 | e->word[0]) != addr)
+	for (unsigned int i = 0; v->words && v->type == UDF_IRQ_MSIX && i < v->type_count; i++) {
+		if (!bit_get(v->unmasked, i) || entry_address(v, i) != addr)
 			continue;
 		if (ops->irq_poll(v->port, i, true))
 			break;
-		p->vector[n++] = (uint16_t)i;
+		polled_set(p, i);
+		n++;
 	}
-	atomic_store(&p->nr, n);
 	udf_spin_unlock(&v->lock);
 	return n;
 }
@@ -237,27 +298,71 @@ unsigned int udf_vpci_poll_start(struct udf_vpci *v, unsigned int poller, uint64
 void udf_vpci_poll(struct udf_vpci *v, unsigned int poller)
 {
 	struct vpci_polled *p = &v->polled[poller];
-	unsigned int n = atomic_load_explicit(&p->nr, memory_order_acquire);
+	unsigned int n = atomic_load_explicit(&p->nr_maps, memory_order_acquire);
 
-	for (unsigned int i = 0; i < n; i++) {
-		volatile uint32_t *word = &v->words[p->vector[i]];
+	for (unsigned int i = 0; i < n; i++)
+		for (uint64_t bits = atomic_load_explicit(&p->map[i], memory_order_acquire); bits; bits &= bits - 1) {
+			unsigned int vector = i * 64 + (unsigned int)__builtin_ctzll(bits);
+			volatile uint32_t *word = &v->words[vector];
 
-		if (*word != UDF_IRQ_IDLE && __atomic_exchange_n(word, UDF_IRQ_IDLE, __ATOMIC_SEQ_CST) != UDF_IRQ_IDLE)
-			udf_vpci_irq(v, p->vector[i], 0);
-	}
+			if (*word != UDF_IRQ_IDLE && __atomic_exchange_n(word, UDF_IRQ_IDLE, __ATOMIC_SEQ_CST) != UDF_IRQ_IDLE)
+				udf_vpci_irq(v, vector, 0);
+		}
 }
 
 void udf_vpci_poll_stop(struct udf_vpci *v, unsigned int poller)
 {
 	struct vpci_polled *p = &v->polled[poller];
+	unsigned int n = atomic_load(&p->nr_maps);
 
+	if (p->sleeps)
+		return;
 	udf_spin_lock(&v->lock);
 	/* a lost port is reported by its transport */
-	for (unsigned int i = 0; i < atomic_load(&p->nr); i++)
-		(void)v->port->ops->irq_poll(v->port, p->vector[i], false);
+	for (unsigned int i = 0; i < n * 64; i++)
+		if (atomic_load(&p->map[i / 64]) >> i % 64 & 1)
+			(void)v->port->ops->irq_poll(v->port, i, false);
 	udf_spin_unlock(&v->lock);
 	udf_vpci_poll(v, poller);
-	atomic_store(&p->nr, 0);
+	for (unsigned int i = 0; i < n; i++)
+		atomic_store(&p->map[i], 0);
+}
+
+int udf_vpci_poll_own(struct udf_vpci *v, unsigned int poller, uint64_t addr, int fd)
+{
+	const struct udf_port_ops *ops = v->port->ops;
+	struct vpci_polled *p = &v->polled[poller];
+	int ret = 0;
+
+	if (!ops->irq_words || !ops->irq_wakes || !ops->irq_signal)
+		return -EOPNOTSUPP;
+	udf_vpci_poll_stop(v, poller);
+	udf_spin_lock(&v->lock);
+	v->words = ops->irq_words(v->port);
+	v->wakes = ops->irq_wakes(v->port);
+	p->addr = addr;
+	p->fd = fd;
+	p->sleeps = true;
+	for (unsigned int i = 0; v->type == UDF_IRQ_MSIX && i < v->type_count && !ret; i++) {
+		if (!bit_get(v->unmasked, i) || entry_address(v, i) != addr)
+			continue;
+		ret = set_mask(v, i, true);
+		if (!ret)
+			ret = set_mask(v, i, false);
+	}
+	udf_spin_unlock(&v->lock);
+	udf_vpci_irq_deliver(v);
+	return ret;
+}
+
+void udf_vpci_poll_sleep(struct udf_vpci *v, unsigned int poller, bool sleep)
+{
+	struct vpci_polled *p = &v->polled[poller];
+	unsigned int n = atomic_load(&p->nr_maps);
+
+	for (unsigned int i = 0; i < n && p->sleeps; i++)
+		for (uint64_t bits = atomic_load(&p->map[i]); bits; bits &= bits - 1)
+			__atomic_store_n(&v->wakes[i * 64 + (unsigned int)__builtin_ctzll(bits)], sleep, __ATOMIC_SEQ_CST);
 }
 
 void udf_vpci_intx_mask(struct udf_vpci *v, bool masked)

@@ -55,6 +55,14 @@ void udf_vpci_poll(struct udf_vpci *vpci, unsigned int poller);
 /* They are reported again. What came meanwhile is reported before this returns. */
 void udf_vpci_poll_stop(struct udf_vpci *vpci, unsigned int poller);
 
+/*
+ * POLLER looks itself for what goes to ADDR, for good, whatever the kernel code changes; nobody else does. When it goes to sleep on the eventfd
+ * FD it calls udf_vpci_poll_sleep(..., true), and then udf_vpci_poll() once more; awake again, the same with false. -EOPNOTSUPP: the
+ * transport cannot.
+ */
+int udf_vpci_poll_own(struct udf_vpci *vpci, unsigned int poller, uint64_t addr, int fd);
+void udf_vpci_poll_sleep(struct udf_vpci *vpci, unsigned int poller, bool sleep);
+
 /* Configuration space: SIZE 1, 2, 4, naturally aligned, OFFSET < 4096. On error *VALUE is all ones. Returns 0, -EINVAL, -ENODEV. */
 int udf_vpci_config_read(struct udf_vpci *vpci, unsigned int offset, unsigned int size, uint32_t *value);
 int udf_vpci_config_write(struct udf_vpci *vpci, unsigned int offset, unsigned int size, uint32_t value);

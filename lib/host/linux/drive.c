@@ -109,6 +109,7 @@ static int udf_driven_wait(struct udf_vcpu *vcpu)
 				return 1;
 			if (udf_host.vpci)
 				udf_vpci_poll(udf_host.vpci, vcpu->cpu);
+			udf_vcpu_look(vcpu);
 			if (udf_vcpu_pending(vcpu)) {
 				if (udf_host.dead || atomic_load(&vcpu->stop))
 					return 1;
@@ -141,6 +142,7 @@ static bool udf_driven_look(struct udf_vcpu *vcpu)
 
 int udf_vcpu_turn(struct udf_vcpu *vcpu, int how)
 {
+	udf_vcpu_look(vcpu);
 	if (!udf_thread_self()->driving)
 		return 0;
 	vcpu->turned = true;

@@ -34,6 +34,9 @@
  */
 enum udf_vcpu_state { UDF_VCPU_RUNNING, UDF_VCPU_SPINNING, UDF_VCPU_SLEEPING, UDF_VCPU_HELD, UDF_VCPU_DRIVEN };
 
+struct udf_ring_shared;
+#define UDF_VCPU_RINGS 64	/* that one vCPU looks at */
+
 /* One vCPU's thread. */
 struct udf_vcpu {
 	/* for enter.S; vcpu-offsets.h knows where they are */
@@ -62,6 +65,13 @@ struct udf_vcpu {
 	unsigned int turns;
 	bool turned;				/* left in host_front_turn(), not idle: there is work for it. Of who has the vCPU */
 	_Atomic bool polling;			/* interrupts of this vCPU are looked for, not reported */
+	/* see rings.c */
+	_Atomic int fd;				/* eventfd that it sleeps on instead of WAKE, -1: none */
+	_Atomic unsigned int nr_rings;
+	struct udf_seen_ring {
+		_Atomic(struct udf_ring_shared *) ring;	/* NULL: not any more */
+		unsigned int tail;		/* that it was woken for */
+	} ring[UDF_VCPU_RINGS];
 	/* first kernel code */
 	unsigned long percpu, stack;
 	void (*entry)(unsigned int cpu);
@@ -152,6 +162,7 @@ void udf_vcpu_quit(struct udf_vcpu *vcpu) __attribute__((noreturn));
 /* vcpu.c, for drive.c */
 bool udf_vcpu_pending(struct udf_vcpu *vcpu);
 void udf_vcpu_wake(struct udf_vcpu *vcpu);
+void udf_vcpu_wake_futex(struct udf_vcpu *vcpu);	/* though it is to sleep on its eventfd from now on */
 int udf_thread_set_up(struct udf_thread *t);
 void udf_gs_write(unsigned long base);
 
@@ -161,6 +172,20 @@ int udf_vcpu_drive(unsigned int cpu, bool (*until)(void *arg), void *arg, uint64
 int udf_vcpu_idle_driven(struct udf_vcpu *vcpu);
 void udf_vcpu_poll_stop(struct udf_vcpu *vcpu);
 void udf_vcpu_post_flush(void);
+
+/* rings.c */
+/* As udf_driver_rings_begin(), _add() and _remove(). */
+int udf_rings_begin(void);
+int udf_rings_add(unsigned int cpu, struct udf_ring_shared *ring);
+void udf_rings_remove(unsigned int cpu, struct udf_ring_shared *ring);
+/* Close what vCPUs slept on; they have ended. */
+void udf_rings_reset(void);
+/* VCPU, which is idle or at a turn, looks for its interrupts and for entries of its rings itself, if that is its way. Its thread. */
+void udf_vcpu_look(struct udf_vcpu *vcpu);
+/* Announce that it is about to sleep on its eventfd, and must be woken; or that it has woken up. */
+void udf_vcpu_doze(struct udf_vcpu *vcpu, bool sleep);
+/* Sleep on it, for at most TIMEOUT (NULL: for ever); may return early. */
+void udf_vcpu_doze_on(int fd, const struct timespec *timeout);
 
 /* bridge.c */
 int udf_bridges_map(struct udf_error *err);

@@ -83,8 +83,10 @@ static void udf_timer_fired(struct udf_vcpu *vcpu)
 	}
 	if (atomic_compare_exchange_strong(&vcpu->deadline, &deadline, 0))
 		host_cpu_pend(vcpu->cpu, HOST_PEND_TIMER);
-	/* the futex that an idle vCPU sleeps on is waited for again after a signal: unless its word has changed */
+	/* the futex that an idle vCPU sleeps on is waited for again after a signal: unless its word has changed. And so is its eventfd */
 	atomic_fetch_add(&vcpu->wake, 1);
+	if (atomic_load(&vcpu->fd) >= 0 && atomic_load(&vcpu->state) != UDF_VCPU_RUNNING)
+		udf_vcpu_wake(vcpu);
 }
 
 /* Kernel code may switch tasks in here: what follows the call can run on another vCPU's thread. */
@@ -116,9 +118,12 @@ static void udf_on_kick(int sig, siginfo_t *si, void *context)
 	if (!area)
 		return;
 	ip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
-	if (udf_host.dead && (udf_kernel_text(ip) || udf_bridge_interruptible(ip)))
+	if (!udf_kernel_text(ip) && !udf_bridge_interruptible(ip))
+		return;
+	if (udf_host.dead)
 		udf_vcpu_quit(vcpu);
-	if (area->irq_flag && area->pending && udf_host.entry.deliver && (udf_kernel_text(ip) || udf_bridge_interruptible(ip)))
+	udf_vcpu_look(vcpu);
+	if (area->irq_flag && area->pending && udf_host.entry.deliver)
 		udf_interrupt(uc);
 }
 

@@ -3,7 +3,8 @@
  * vCPUs as threads: start, stop, idle, wake-ups and the timer of each. Host world; implements cpu.h and time.h.
  *
  * A vCPU is told of an interrupt by a bit in its pending word. Whether it must also be poked depends on its state: spinning, it
- * looks by itself; sleeping, a futex wakes it; running, a signal makes it look at the next place where kernel code has interrupts on.
+ * looks by itself; sleeping, a futex (or an eventfd: rings.c) wakes it; running, a signal makes it look at the next place where kernel code has
+ * interrupts on.
  */
 #define _GNU_SOURCE
 #include "host/linux/host.h"
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -150,11 +152,18 @@ void host_cpu_pend(unsigned int cpu, unsigned long bits)
 	}
 }
 
-/* Wake the vCPU's own thread from its sleep. */
-void udf_vcpu_wake(struct udf_vcpu *vcpu)
+void udf_vcpu_wake_futex(struct udf_vcpu *vcpu)
 {
 	atomic_fetch_add(&vcpu->wake, 1);
 	udf_futex(&vcpu->wake, FUTEX_WAKE, 1, NULL);
+}
+
+/* Wake the vCPU's own thread from its sleep. */
+void udf_vcpu_wake(struct udf_vcpu *vcpu)
+{
+	int fd = atomic_load(&vcpu->fd);
+
+	fd < 0 ? udf_vcpu_wake_futex(vcpu) : (void)eventfd_write(fd, 1);
 }
 
 bool udf_vcpu_pending(struct udf_vcpu *vcpu)
@@ -184,6 +193,7 @@ static bool udf_vcpu_spin(struct udf_vcpu *vcpu, uint64_t start)
 
 	do {
 		for (i = 0; i < 64; i++) {
+			udf_vcpu_look(vcpu);
 			if (udf_vcpu_pending(vcpu)) {
 				vcpu->spin_ns = SPIN_MAX_NS;
 				return true;
@@ -211,16 +221,16 @@ static bool udf_vcpu_forget(struct udf_vcpu *vcpu, uint64_t held_at)
  * Wait until the vCPU is ours and has something to do. While the application's threads hold it now and then, look every
  * HELD_CHECK_NS whether one has left work undone: it may never come back.
  */
-static void udf_vcpu_sleep(struct udf_vcpu *vcpu)
+static void udf_vcpu_wait(struct udf_vcpu *vcpu)
 {
 	const struct timespec check = { .tv_nsec = HELD_CHECK_NS };
-	int state = UDF_VCPU_SPINNING;
 
-	atomic_compare_exchange_strong(&vcpu->state, &state, UDF_VCPU_SLEEPING);
 	for (;;) {
 		uint32_t seq = atomic_load(&vcpu->wake);
 		uint64_t held_at = atomic_load(&vcpu->held_at);
+		int fd = atomic_load(&vcpu->fd);
 
+		udf_vcpu_doze(vcpu, true);
 		if (udf_vcpu_pending(vcpu)) {
 			if (udf_vcpu_take(vcpu, UDF_VCPU_SLEEPING))
 				return;
@@ -238,8 +248,20 @@ static void udf_vcpu_sleep(struct udf_vcpu *vcpu)
 			udf_vcpu_post_flush();
 		}
 		vcpu->sleeps += !held_at;
-		udf_futex(&vcpu->wake, FUTEX_WAIT, seq, held_at ? &check : NULL);
+		if (fd >= 0)
+			udf_vcpu_doze_on(fd, held_at ? &check : NULL);
+		else
+			udf_futex(&vcpu->wake, FUTEX_WAIT, seq, held_at ? &check : NULL);
 	}
+}
+
+static void udf_vcpu_sleep(struct udf_vcpu *vcpu)
+{
+	int state = UDF_VCPU_SPINNING;
+
+	atomic_compare_exchange_strong(&vcpu->state, &state, UDF_VCPU_SLEEPING);
+	udf_vcpu_wait(vcpu);
+	udf_vcpu_doze(vcpu, false);
 }
 
 /*
@@ -434,6 +456,7 @@ int host_cpu_start(unsigned int cpu, unsigned long percpu, unsigned long stack, 
 		return -EINVAL;
 	memset(vcpu, 0, sizeof(*vcpu));
 	vcpu->cpu = cpu;
+	atomic_store(&vcpu->fd, -1);
 	vcpu->percpu = percpu;
 	vcpu->stack = stack;
 	vcpu->entry = entry;

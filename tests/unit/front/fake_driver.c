@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -54,6 +55,9 @@ static struct {
 	unsigned long garbage_data;
 	char loaded[1000];
 	const struct udf_port_block_ops *block;
+	int doorbell;
+	pthread_t listener;
+	unsigned int looked_at;
 	struct udf_port *port;
 } fake = { .lock = PTHREAD_MUTEX_INITIALIZER, .kicked = PTHREAD_COND_INITIALIZER };
 
@@ -502,6 +506,40 @@ const struct udf_port_block_ops *udf_driver_block(struct udf_driver *driver, str
 int udf_driver_block_start(struct udf_driver *driver, struct udf_port_block_start *s, void **rings)
 {
 	return fake.block->start(fake.port, s, rings);
+}
+
+/* The fake has a thread that is woken: this one does so. */
+static void *listen_to(void *arg)
+{
+	uint64_t n;
+
+	while (read(fake.doorbell, &n, sizeof(n)) == sizeof(n))
+		udf_driver_kick(NULL, 0);
+	return NULL;
+}
+
+int udf_driver_rings_begin(struct udf_driver *driver)
+{
+	if (fake.doorbell)
+		return 0;
+	fake.doorbell = eventfd(0, EFD_CLOEXEC);
+	return -pthread_create(&fake.listener, NULL, listen_to, NULL);
+}
+
+int udf_driver_rings_add(struct udf_driver *driver, unsigned int cpu, struct udf_ring_shared *ring)
+{
+	fake.looked_at++;
+	return fake.doorbell;
+}
+
+void udf_driver_rings_remove(struct udf_driver *driver, unsigned int cpu, struct udf_ring_shared *ring)
+{
+	fake.looked_at--;
+}
+
+unsigned int fake_looked_at(void)
+{
+	return fake.looked_at;
 }
 
 unsigned int fake_foreign(void)

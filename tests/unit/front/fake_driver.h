@@ -31,6 +31,8 @@ void fake_disk_set(struct host_front_disk *r);
 struct udf_port;
 struct udf_port_block_ops;
 void fake_block(const struct udf_port_block_ops *ops, struct udf_port *port);
+/* Rings that the kernel wakes for. */
+unsigned int fake_looked_at(void);
 /* Post a completion (of -EIO) that nobody asked for, before the next true one. */
 void fake_post_garbage(unsigned long user_data);
 /* Modules that were loaded, as "name(params) name(params)". */

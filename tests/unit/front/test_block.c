@@ -142,6 +142,7 @@ static int teardown(void **state)
 {
 	assert_int_equal(udf_close(udf), 0);
 	assert_int_equal(fake_rings(), 0);
+	assert_int_equal(fake_looked_at(), 0);
 	assert_int_equal(fake_opens(), 0);
 	return 0;
 }
@@ -164,6 +165,7 @@ static void test_announced(void **state)
 	assert_int_equal(kmod.start.dma_bits, 40);
 	assert_int_equal(kmod.start.wait_ms, 1234);
 	assert_int_equal(fake_rings(), QUEUES);
+	assert_int_equal(fake_looked_at(), QUEUES);
 	/* requests may come at once */
 	assert_int_equal(kmod.opens_before, 1);
 	assert_string_equal(kmod.disk.name, "fake0");
