@@ -315,7 +315,7 @@ int udf_queue_reap(struct udf_queue *q)
 		for (i = 0; i < n; i++)
 			if (c[i].user_data < q->block->entries)
 				complete_one(q, &c[i], &batch);
-		if (!rq_list_empty(batch.req_list))
+		if (batch.complete)
 			batch.complete(&batch);
 		cond_resched();
 	}

@@ -474,7 +474,7 @@ static int new_disk(struct udf_block *b, const struct udf_port_block_disk *a)
 	INIT_WORK(&d->remove, on_remove);
 	d->disk->fops = &disk_ops;
 	d->disk->private_data = d;
-	snprintf(d->disk->disk_name, sizeof(d->disk->disk_name), "udf-%s-%s", pci_name(b->port->pdev), a->name);
+	snprintf(d->disk->disk_name, sizeof(d->disk->disk_name), "udf-%s-%.13s", pci_name(b->port->pdev), a->name);
 	set_capacity(d->disk, a->size >> SECTOR_SHIFT);
 	set_disk_ro(d->disk, a->flags & UDF_PORT_DISK_READ_ONLY);
 	if (a->flags & UDF_PORT_DISK_REMOVABLE)

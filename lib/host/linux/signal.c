@@ -72,6 +72,7 @@ static void udf_frame_put(ucontext_t *uc, const struct host_frame *f)
 static void udf_timer_fired(struct udf_vcpu *vcpu)
 {
 	uint64_t deadline;
+	int state;
 
 	atomic_store(&vcpu->armed, 0);	/* before looking: see host_timer_set() */
 	deadline = atomic_load(&vcpu->deadline);
@@ -85,7 +86,8 @@ static void udf_timer_fired(struct udf_vcpu *vcpu)
 		host_cpu_pend(vcpu->cpu, HOST_PEND_TIMER);
 	/* the futex that an idle vCPU sleeps on is waited for again after a signal: unless its word has changed. And so is its eventfd */
 	atomic_fetch_add(&vcpu->wake, 1);
-	if (atomic_load(&vcpu->fd) >= 0 && atomic_load(&vcpu->state) != UDF_VCPU_RUNNING)
+	state = atomic_load(&vcpu->state);
+	if (atomic_load(&vcpu->fd) >= 0 && state != UDF_VCPU_RUNNING && state != UDF_VCPU_SPINNING)
 		udf_vcpu_wake(vcpu);
 }
 

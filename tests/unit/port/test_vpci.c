@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -37,6 +39,8 @@ struct fake {
 	uint64_t msi_addr[16];
 	uint32_t msi_data[16];
 	unsigned int messages, lines;
+	uint32_t words[VECTORS], wakes[VECTORS];
+	int fds[VECTORS];		/* eventfds that vectors signal */
 	struct udf_vpci *vpci;
 };
 
@@ -112,9 +116,45 @@ static int reset(struct udf_port *port)
 	return 0;
 }
 
+static volatile uint32_t *irq_words(struct udf_port *port)
+{
+	return to_fake(port)->words;
+}
+
+static volatile uint32_t *irq_wakes(struct udf_port *port)
+{
+	return to_fake(port)->wakes;
+}
+
+static int irq_poll(struct udf_port *port, unsigned int vector, bool polled)
+{
+	note(port, polled ? "poll" : "report", vector, 0);
+	return 0;
+}
+
+static int irq_signal(struct udf_port *port, unsigned int vector, int fd)
+{
+	if (to_fake(port)->fds[vector] != fd)
+		note(port, fd < 0 ? "report" : "signal", vector, fd < 0 ? 0 : 1);
+	to_fake(port)->fds[vector] = fd;
+	to_fake(port)->wakes[vector] = 0;
+	return 0;
+}
+
+/* The device sends its message VECTOR, which is polled; returns whether somebody is woken. */
+static bool count(struct fake *f, unsigned int vector)
+{
+	bool wake = f->wakes[vector];
+
+	f->words[vector]++;
+	f->wakes[vector] = 0;
+	return wake;
+}
+
 static const struct udf_port_ops fake_ops = {
 	.name = "fake", .config_read = config_read, .config_write = config_write, .bar_info = bar_info, .bar_read = bar_read,
-	.bar_write = bar_write, .irq_count = irq_count, .irq_enable = irq_enable, .irq_mask = irq_mask, .reset = reset,
+	.bar_write = bar_write, .irq_count = irq_count, .irq_enable = irq_enable, .irq_mask = irq_mask, .irq_words = irq_words,
+	.irq_wakes = irq_wakes, .irq_poll = irq_poll, .irq_signal = irq_signal, .reset = reset,
 };
 
 static void on_msi(void *ctx, uint64_t addr, uint32_t data)
@@ -143,6 +183,8 @@ static int setup(void **state)
 	struct udf_error err = UDF_ERROR_INIT;
 
 	f->port.ops = &fake_ops;
+	memset(f->words, 0xff, sizeof(f->words));
+	memset(f->fds, 0xff, sizeof(f->fds));
 	f->info[0] = (struct udf_bar_info){ .size = 0x4000, .mem64 = true, .mappable = true };
 	f->info[2] = (struct udf_bar_info){ .size = 0x20, .io = true };
 	f->info[3] = (struct udf_bar_info){ .size = 0x100000, .bus = 0xc0100000, .prefetch = true, .mappable = true };
@@ -397,6 +439,121 @@ static void test_msix(void **state)
 	assert_int_equal(f->messages, 3);
 }
 
+static void message(struct fake *f, unsigned int vector, unsigned int cpu)
+{
+	table(f, vector, 0, 0xfee00000 | cpu << 12);
+	table(f, vector, 1, 0);
+	table(f, vector, 2, 100 + vector);
+}
+
+/* For as long as one polls, its vectors are not reported. */
+static void test_poll(void **state)
+{
+	struct fake *f = *state;
+
+	wr(f, MSIX + 2, 2, PCI_MSIX_FLAGS_ENABLE);
+	message(f, 1, 3);
+	table(f, 1, 3, 0);
+	message(f, 2, 4);
+	table(f, 2, 3, 0);
+	take_log(f);
+	assert_int_equal(udf_vpci_poll_start(f->vpci, 3, 0xfee03000), 1);
+	assert_string_equal(take_log(f), "poll 1 0; ");
+	udf_vpci_poll(f->vpci, 3);
+	assert_int_equal(f->messages, 0);
+	count(f, 1);
+	count(f, 2);
+	udf_vpci_poll(f->vpci, 3);
+	assert_int_equal(f->messages, 1);
+	assert_int_equal(f->msi_data[0], 101);
+	count(f, 1);
+	udf_vpci_poll_stop(f->vpci, 3);
+	assert_string_equal(take_log(f), "report 1 0; ");
+	assert_int_equal(f->messages, 2);
+	count(f, 1);
+	udf_vpci_poll(f->vpci, 3);
+	assert_int_equal(f->messages, 2);
+}
+
+/* One that sleeps owns its vectors for good, wherever they come from and go to. */
+static void test_poll_own(void **state)
+{
+	struct fake *f = *state;
+	int fd[2] = { eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK) };
+	eventfd_t n;
+
+	wr(f, MSIX + 2, 2, PCI_MSIX_FLAGS_ENABLE);
+	message(f, 1, 0);
+	table(f, 1, 3, 0);
+	take_log(f);
+	assert_int_equal(udf_vpci_poll_own(f->vpci, 0, 0xfee00000, fd[0]), 0);
+	assert_string_equal(take_log(f), "mask 1 0; signal 1 1; unmask 1 0; ");
+	assert_int_equal(udf_vpci_poll_own(f->vpci, 1, 0xfee01000, fd[1]), 0);
+	assert_string_equal(take_log(f), "");
+	assert_int_equal(f->fds[1], fd[0]);
+	/* nobody's before, asleep for all that is known */
+	assert_true(count(f, 1));
+	udf_vpci_poll(f->vpci, 1);
+	assert_int_equal(f->messages, 0);
+	udf_vpci_poll(f->vpci, 0);
+	assert_int_equal(f->messages, 1);
+	assert_false(count(f, 1));
+	udf_vpci_poll(f->vpci, 0);
+	assert_int_equal(f->messages, 2);
+	udf_vpci_poll_sleep(f->vpci, 0, true);
+	assert_true(count(f, 1));
+	udf_vpci_poll_sleep(f->vpci, 0, true);
+	udf_vpci_poll_sleep(f->vpci, 0, false);
+	assert_false(count(f, 1));
+	udf_vpci_poll(f->vpci, 0);
+	assert_int_equal(f->messages, 3);
+
+	/* a vector that comes later, and one that moves: what was counted before goes with it */
+	message(f, 7, 1);
+	table(f, 7, 3, 0);
+	assert_int_equal(f->fds[7], fd[1]);
+	count(f, 1);
+	table(f, 1, 3, 1);
+	assert_int_equal(f->words[1], UDF_IRQ_IDLE);
+	message(f, 1, 1);
+	table(f, 1, 3, 0);
+	assert_int_equal(f->fds[1], fd[1]);
+	assert_int_equal(f->messages, 4);
+	assert_int_equal(f->msi_addr[3], 0xfee01000);
+	udf_vpci_poll(f->vpci, 0);
+	count(f, 1);
+	udf_vpci_poll(f->vpci, 0);
+	assert_int_equal(f->messages, 4);
+	udf_vpci_poll(f->vpci, 1);
+	assert_int_equal(f->messages, 5);
+	/* to a place that is nobody's: reported */
+	table(f, 1, 3, 1);
+	message(f, 1, 5);
+	table(f, 1, 3, 0);
+	assert_int_equal(f->fds[1], -1);
+	/* counted while it is unmasked: its owner is woken */
+	table(f, 1, 3, 1);
+	message(f, 1, 0);
+	f->words[1] = 3;
+	assert_int_equal(eventfd_read(fd[0], &n), -1);
+	table(f, 1, 3, 0);
+	assert_int_equal(eventfd_read(fd[0], &n), 0);
+	/* who owns needs not poll for a while */
+	take_log(f);
+	assert_int_equal(udf_vpci_poll_start(f->vpci, 0, 0xfee00000), 0);
+	udf_vpci_poll_stop(f->vpci, 0);
+	assert_string_equal(take_log(f), "");
+	/* off and on again */
+	wr(f, MSIX + 2, 2, 0);
+	wr(f, MSIX + 2, 2, PCI_MSIX_FLAGS_ENABLE);
+	memset(f->fds, 0xff, sizeof(f->fds));
+	message(f, 3, 0);
+	table(f, 3, 3, 0);
+	assert_int_equal(f->fds[3], fd[0]);
+	close(fd[0]);
+	close(fd[1]);
+}
+
 static void test_msi(void **state)
 {
 	struct fake *f = *state;
@@ -503,6 +660,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mappable, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_capabilities, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_msix, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_poll, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_poll_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_msi, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_intx, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resets, setup, teardown),
