@@ -17,7 +17,7 @@ static const char help[] =
 /* Where the kernel begins to report that something is wrong. */
 static size_t first_of_report(struct json_object *log)
 {
-	static const char *const words[] = { "cut here", "BUG: ", "kernel BUG at", "Kernel panic", "Oops", "blocked for more than" };
+	static const char *const words[] = { "cut here", "BUG: ", "kernel BUG at", "Kernel panic", "Oops", "blocked for more than", " threads:" };
 	size_t n = json_object_array_length(log), i, w;
 
 	for (i = 0; i < n; i++)

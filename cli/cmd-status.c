@@ -10,8 +10,8 @@ CLI_SUMMARY(status, "show all about a port of udfd's");
 
 static const char help[] =
 	"Usage: udf status PORT [OPTION...]\n\n"
-	"Shows what udfd knows of a port: its driver process, its modules and disks, what it has done, what went wrong last, and which\n"
-	"walls stand around the driver process.\n\n";
+	"Shows what udfd knows of a port: its driver process, its modules and disks, what it has done, what went wrong last, whether\n"
+	"an IOMMU isolates its device, and which walls stand around the driver process.\n\n";
 
 static void row(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -118,6 +118,15 @@ static void show_walls(struct json_object *p)
 		printf("\n");
 }
 
+/* Of a PCI function; QEMU's device models reach nothing of the machine. */
+static void show_isolation(struct json_object *p)
+{
+	struct json_object *isolated;
+
+	if (json_object_object_get_ex(p, "isolated", &isolated))
+		row("isolation", "%s", json_object_get_boolean(isolated) ? "by an IOMMU" : "not isolated: its device reaches all memory");
+}
+
 static bool show(void *arg, struct json_object *answer)
 {
 	const struct cli_daemon *d = arg;
@@ -140,6 +149,7 @@ static bool show(void *arg, struct json_object *answer)
 		row("requests", "%lld, %.1f MB read, %.1f MB written, %lld interrupts", (long long)udf_packet_number(p, "requests", 0),
 		    (double)udf_packet_number(p, "bytes-read", 0) / 1e6, (double)udf_packet_number(p, "bytes-written", 0) / 1e6,
 		    (long long)udf_packet_number(p, "interrupts", 0));
+	show_isolation(p);
 	show_walls(p);
 	return true;
 }

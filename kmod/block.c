@@ -26,6 +26,8 @@
 /* Let the queue run again, for better or worse. */
 static void resume(struct udf_disk *d)
 {
+	if (!d->disk)
+		return;
 	if (d->quiesced)
 		blk_mq_unquiesce_queue(d->disk->queue);
 	d->quiesced = false;
@@ -35,7 +37,7 @@ static void resume(struct udf_disk *d)
 static void uncouple(struct udf_disk *d)
 {
 	WRITE_ONCE(d->id, 0);
-	if (d->quiesced || d->failing)
+	if (!d->disk || d->quiesced || d->failing)
 		return;
 	/* no need to wait: whoever is on its way finds the queue not running */
 	blk_mq_quiesce_queue_nowait(d->disk->queue);
@@ -371,41 +373,70 @@ static DEVICE_ATTR_RO(state);
 static struct attribute *disk_attrs[] = { &dev_attr_serial.attr, &dev_attr_model.attr, &dev_attr_wwid.attr, &dev_attr_state.attr, NULL };
 ATTRIBUTE_GROUPS(disk);
 
-static void free_disk(struct gendisk *disk)
+static void free_udf_disk(struct udf_disk *d)
 {
-	struct udf_disk *d = disk->private_data;
 	struct udf_block *b = d->block;
 
 	kfree(d);
 	kref_put(&b->ref, free_block);
 }
 
+static void free_disk(struct gendisk *disk)
+{
+	free_udf_disk(disk->private_data);
+}
+
 static const struct block_device_operations disk_ops = { .owner = THIS_MODULE, .free_disk = free_disk };
 
+static void name_disk(struct udf_disk *d, struct gendisk *disk)
+{
+	disk->fops = &disk_ops;
+	disk->private_data = d;
+	snprintf(disk->disk_name, sizeof(disk->disk_name), "udf-%s-%.13s", dev_name(d->block->dev), d->is.name);
+	set_disk_ro(disk, d->is.flags & UDF_PORT_DISK_READ_ONLY);
+	if (d->is.flags & UDF_PORT_DISK_REMOVABLE)
+		disk->flags |= GENHD_FL_REMOVABLE;
+}
+
+/* Allocating a disk may wait for requests of the others, since they share the tags. */
 static void on_add(struct work_struct *work)
 {
 	struct udf_disk *d = container_of(work, struct udf_disk, add);
-	int ret = READ_ONCE(d->dead) ? -ENODEV : device_add_disk(d->block->dev, d->disk, disk_groups);
+	struct udf_block *b = d->block;
+	struct gendisk *disk = udf_alloc_disk(&b->tags, &d->is, b->dev, UDF_SEGMENTS, d);
+	int ret = PTR_ERR_OR_ZERO(disk);
 
+	if (!ret) {
+		name_disk(d, disk);
+		mutex_lock(&b->lock);
+		d->disk = disk;
+		set_capacity(disk, d->is.size >> SECTOR_SHIFT);
+		if (!d->id)
+			uncouple(d);
+		if (d->dead)
+			resume(d);
+		mutex_unlock(&b->lock);
+		ret = READ_ONCE(d->dead) ? -ENODEV : device_add_disk(b->dev, disk, disk_groups);
+	}
 	d->added = !ret;
 	if (ret && ret != -ENODEV)
-		dev_err(d->block->dev, "%s cannot be added: error %d\n", d->disk->disk_name, ret);
+		dev_err(b->dev, "%s cannot become a block device: error %d\n", d->is.name, ret);
 }
 
 /* It is off the list. */
 static void on_remove(struct work_struct *work)
 {
 	struct udf_disk *d = container_of(work, struct udf_disk, remove);
-	struct gendisk *disk = d->disk;
 	bool added;
 
 	flush_work(&d->add);
 	added = d->added;
 	if (added)
-		del_gendisk(disk);
-	put_disk(disk);
+		del_gendisk(d->disk);
+	if (d->disk)
+		put_disk(d->disk);
 	if (!added)
-		free_disk(disk);
+		free_udf_disk(d);
 }
 
 /* With the block's lock. */
@@ -460,25 +491,11 @@ static int new_disk(struct udf_block *b, const struct udf_port_block_disk *a)
 
 	if (!d)
 		return -ENOMEM;
-	d->disk = udf_alloc_disk(&b->tags, a, b->dev, UDF_SEGMENTS, d);
-	if (IS_ERR(d->disk)) {
-		int ret = PTR_ERR(d->disk);
-
-		kfree(d);
-		return ret;
-	}
 	kref_get(&b->ref);
 	d->block = b;
 	d->is = *a;
 	INIT_WORK(&d->add, on_add);
 	INIT_WORK(&d->remove, on_remove);
-	d->disk->fops = &disk_ops;
-	d->disk->private_data = d;
-	snprintf(d->disk->disk_name, sizeof(d->disk->disk_name), "udf-%s-%.13s", pci_name(b->port->pdev), a->name);
-	set_capacity(d->disk, a->size >> SECTOR_SHIFT);
-	set_disk_ro(d->disk, a->flags & UDF_PORT_DISK_READ_ONLY);
-	if (a->flags & UDF_PORT_DISK_REMOVABLE)
-		d->disk->flags |= GENHD_FL_REMOVABLE;
 	WRITE_ONCE(d->id, a->id);
 	list_add_tail(&d->list, &b->disks);
 	b->nr_disks++;
@@ -526,7 +543,7 @@ static int announce(struct udf_block *b, struct udf_port_block_disk *a)
 	if (!d && b->nr_disks == UDF_PORT_DISKS_MAX)
 		return -EMFILE;
 	if (d && d->id) {
-		if (d->is.size != a->size)
+		if (d->is.size != a->size && d->disk)
 			set_capacity_and_notify(d->disk, a->size >> SECTOR_SHIFT);
 		d->is.size = a->size;
 	} else if (d) {
@@ -534,7 +551,7 @@ static int announce(struct udf_block *b, struct udf_port_block_disk *a)
 		if (!a->differs)
 			couple(d, a->id);
 		else
-			dev_warn(b->dev, "%s waits for another disk than the driver has now: the %s differs\n", d->disk->disk_name,
+			dev_warn(b->dev, "udf-%s-%s waits for another disk than the driver has now: the %s differs\n", dev_name(b->dev), d->is.name,
 				 a->differs & UDF_PORT_DIFFERS_SERIAL ? "serial number" : a->differs & UDF_PORT_DIFFERS_SIZE ? "size" : "format");
 	} else {
 		ret = new_disk(b, a);

@@ -113,7 +113,7 @@ int udf_mem_add_ioctl(struct udf_port *port, void *arg)
 		return -ENOMEM;
 	if (a->lease >= 0) {
 		m->lease = fget(a->lease);
-		ret = m->lease ? 0 : -EBADF;
+		ret = !m->lease ? -EBADF : S_ISFIFO(file_inode(m->lease)->i_mode) ? 0 : -EINVAL;
 	}
 	if (!ret)
 		ret = pin(m, a);

@@ -8,6 +8,7 @@ libdir := $(PREFIX)/lib
 includedir := $(PREFIX)/include
 mandir := $(PREFIX)/share/man
 sysconfdir := /etc
+srcdir := /usr/src
 unitdir := $(libdir)/systemd/system
 rulesdir := $(libdir)/udev/rules.d
 completionsdir := $(PREFIX)/share/bash-completion/completions
@@ -17,9 +18,15 @@ INSTALL := install
 # $(call put,MODE,FILE,DIRECTORY): with paths of the installation in the place of @bindir@ and @sbindir@.
 put = sed 's|@bindir@|$(bindir)|g; s|@sbindir@|$(sbindir)|g' $(2) | $(INSTALL) -D -m $(1) /dev/stdin $(DESTDIR)$(3)/$(notdir $(2))
 
-## install: install everything below PREFIX=/usr/local (configuration: /etc); DESTDIR=DIR for packages
-.PHONY: install install-portd
-install: install-portd
+## install: install everything below PREFIX=/usr/local (configuration: /etc, the kernel module's source: /usr/src); DESTDIR=DIR for packages
+.PHONY: install install-portd install-kmod
+install: install-portd install-kmod
+
+# 'dkms install udf-port/VERSION' compiles and installs it, for each kernel of the machine. What an earlier installation has left goes.
+install-kmod: dkms
+	$(Q)rm -rf $(DESTDIR)$(srcdir)/udf-port-$(VERSION)
+	$(Q)cd $(DKMS) && find . -type f -exec $(INSTALL) -D -m 644 {} $(abspath $(DESTDIR)$(srcdir))/udf-port-$(VERSION)/{} \;
+
 install-portd: host kapi
 	$(Q)$(INSTALL) -d $(addprefix $(DESTDIR),$(bindir) $(sbindir) $(libdir)/udf/kapi/$(KERNEL_RELEASE) $(includedir)/udf $(sysconfdir)/udf/udf.conf.d)
 	$(Q)$(INSTALL) -m 755 $(B)/udf $(DESTDIR)$(bindir)

@@ -216,8 +216,8 @@ struct udf_port_dma_alloc {
 /**
  * struct udf_port_mem_add - UDF_PORT_MEM_ADD: let the device reach memory of the process's own, such as a mapped memory file
  * @flags: 0
- * @lease: a descriptor that the module holds open for as long as the device may reach the memory, -1: none. Who has the other end of
- *	it learns when that is over, however it came about
+ * @lease: an end of a pipe, which the module holds open for as long as the device may reach the memory, -1: none. Who has the other
+ *	end learns when that is over, however it came about. (Nothing but a pipe: a port that held itself open would never be closed.)
  * @addr: address in the process, whole pages, writable
  * @size: bytes, a multiple of UDF_PORT_MEM_GRAIN, at most UDF_PORT_MEM_MAX
  * @dev: set: its device address, a multiple of UDF_PORT_MEM_GRAIN; it is contiguous for the device

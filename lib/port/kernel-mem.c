@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "common/log.h"
 #include "port/kernel-int.h"
 
 int udf_kernel_dma_add(struct udf_port *port, int fd, uint64_t len, int lease, uint64_t *dev)
@@ -20,6 +21,8 @@ int udf_kernel_dma_add(struct udf_port *port, int fd, uint64_t len, int lease, u
 	a.addr = (uintptr_t)map;
 	ret = udf_kernel_ioctl(to_kernel(port), UDF_PORT_MEM_ADD, &a);
 	munmap(map, len);
+	if (ret == -EDQUOT)
+		udf_log_warning("%s: an application's memory is refused: as much as RLIMIT_MEMLOCK allows is pinned", port->address);
 	*dev = a.dev;
 	return ret;
 }

@@ -93,12 +93,18 @@ bool udf_parse_cpus(const char *text, cpu_set_t *set)
 	}
 }
 
+/* One of two words; the second is true. */
+static int set_word(struct parser *p, const char *key, const char *value, const char *no, const char *yes, bool *out)
+{
+	if (strcmp(value, no) && strcmp(value, yes))
+		return bad(p, "%s is '%s', but must be %s or %s", key, value, yes, no);
+	*out = !strcmp(value, yes);
+	return 0;
+}
+
 static int set_bool(struct parser *p, const char *key, const char *value, bool *out)
 {
-	if (strcmp(value, "on") && strcmp(value, "off"))
-		return bad(p, "%s is '%s', but must be on or off", key, value);
-	*out = !strcmp(value, "on");
-	return 0;
+	return set_word(p, key, value, "off", "on", out);
 }
 
 static int set_number(struct parser *p, const char *key, const char *value, long long min, long long max, long long *out)
@@ -248,6 +254,18 @@ static int set_nice(struct parser *p, const char *value)
 	return ret;
 }
 
+/* The kernel block devices of the driver's disks. */
+static int set_block(struct parser *p, const char *key, const char *value)
+{
+	if (!strcmp(key, "block"))
+		return set_word(p, key, value, "no", "yes", &p->port->block);
+	if (!strcmp(key, "on-failure"))
+		return set_word(p, key, value, "wait", "fail", &p->port->block_fail);
+	if (!strcmp(key, "wait-limit"))
+		return set_seconds(p, key, value, 86400, &p->port->block_wait_ms);
+	return bad(p, "a port has no setting '%s'", key);
+}
+
 static int set_port(struct parser *p, const char *key, const char *value)
 {
 	struct udf_port_settings *port = p->port;
@@ -269,7 +287,7 @@ static int set_port(struct parser *p, const char *key, const char *value)
 	if (!strcmp(key, "hung-task-timeout"))
 		return set_unsigned(p, key, value, 0, 86400, &port->hung_task_s);
 	if (!strcmp(key, "start-timeout"))
-		return set_unsigned(p, key, value, 1, 86400, &port->start_s);
+		return set_unsigned(p, key, value, 0, 86400, &port->start_s);
 	if (!strcmp(key, "stop-timeout"))
 		return set_unsigned(p, key, value, 1, 86400, &port->stop_s);
 	if (!strcmp(key, "backoff-min"))
@@ -280,7 +298,11 @@ static int set_port(struct parser *p, const char *key, const char *value)
 		return set_seconds(p, key, value, 86400, &port->stable_ms);
 	if (!strcmp(key, "failures"))
 		return set_unsigned(p, key, value, 1, 1000, &port->failures);
-	return bad(p, "a port has no setting '%s'", key);
+	if (!strcmp(key, "attach-memory"))
+		return set_unsigned(p, key, value, 0, 1 << 20, &port->attach_mib);
+	if (!strcmp(key, "core-limit"))
+		return set_unsigned(p, key, value, 0, 1 << 20, &port->core_mib);
+	return set_block(p, key, value);
 }
 
 static int set_udfd(struct parser *p, const char *key, const char *value)
@@ -344,7 +366,8 @@ bool udf_port_settings_equal(const struct udf_port_settings *a, const struct udf
 	unsigned int i;
 
 	if (a->nr_options != b->nr_options || a->walls != b->walls || a->nice != b->nice || a->uid != b->uid ||
-	    a->hang_ms != b->hang_ms || a->hung_task_s != b->hung_task_s || a->has_affinity != b->has_affinity ||
+	    a->block != b->block || a->block_fail != b->block_fail || a->block_wait_ms != b->block_wait_ms ||
+	    a->core_mib != b->core_mib || a->attach_mib != b->attach_mib || a->hang_ms != b->hang_ms || a->hung_task_s != b->hung_task_s || a->has_affinity != b->has_affinity ||
 	    (a->has_affinity && !CPU_EQUAL(&a->affinity, &b->affinity)))
 		return false;
 	for (i = 0; i < a->nr_options; i++)
@@ -551,8 +574,9 @@ static bool parser_init(struct parser *p, struct udf_error *err)
 	p->config->uid_base = UID_BASE;
 	p->config->standby = true;
 	p->defaults = (struct udf_port_settings){
-		.start = true, .walls = true, .uid = -1, .hang_ms = 10000, .hung_task_s = 120, .start_s = 120, .stop_s = 45,
+		.start = true, .walls = true, .uid = -1, .hang_ms = 10000, .hung_task_s = 120, .start_s = 60, .stop_s = 45,
 		.backoff_min_ms = 200, .backoff_max_ms = 30000, .stable_ms = 60000, .failures = 16,
+		.block = true, .attach_mib = 1024,
 	};
 	return true;
 }

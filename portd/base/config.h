@@ -33,6 +33,11 @@ struct udf_port_settings {
 	unsigned int hang_ms, hung_task_s, start_s, stop_s;
 	unsigned int backoff_min_ms, backoff_max_ms, stable_ms;
 	unsigned int failures;			/* records that are kept */
+	unsigned int core_mib;			/* the most that a core dump may have; 0: none is made */
+	unsigned int attach_mib;		/* the most memory of applications that is pinned for a PCI function */
+	/* of kernel block devices, for pci: alone: whether there are any; when the driver is gone requests fail, or wait, WAIT_MS at most (0: for ever) */
+	bool block, block_fail;
+	unsigned int block_wait_ms;
 };
 
 struct udf_config {

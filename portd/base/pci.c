@@ -164,6 +164,14 @@ int udf_pci_driver(const char *address, char *driver, unsigned int len)
 	return 0;
 }
 
+bool udf_pci_isolated(const char *address)
+{
+	char type[32];
+
+	/* "DMA", "DMA-FQ": the DMA API maps what the device reaches; "identity": it reaches everything */
+	return !read_attribute(address, "iommu_group/type", type, sizeof(type)) && !strncmp(type, "DMA", 3);
+}
+
 static int no_device(const char *address, struct udf_error *err)
 {
 	return udf_error_set(err, -ENODEV, "%s: there is no such PCI function ('lspci -D' lists them)", address);

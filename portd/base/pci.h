@@ -32,6 +32,9 @@ int udf_pci_find(const struct udf_pci_match *m, char (**list)[UDF_PCI_ADDRESS_LE
 /* Which driver ADDRESS is bound to, "" when none. Returns 0, or -ENODEV when there is no such function. */
 int udf_pci_driver(const char *address, char *driver, unsigned int len);
 
+/* Whether an IOMMU confines what ADDRESS reaches by DMA to what the kernel mapped for it. */
+bool udf_pci_isolated(const char *address);
+
 /* Bind ADDRESS to UDF_PCI_DRIVER, whatever has it now; or let go of it, and let the kernel's own driver have it. Block. */
 int udf_pci_bind(const char *address, struct udf_error *err);
 int udf_pci_unbind(const char *address, struct udf_error *err);

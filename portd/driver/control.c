@@ -12,7 +12,9 @@
 
 #include "common/log.h"
 #include "driver/driver.h"
+#include "host/linux/host.h"
 
+#define SHOW_MS 500	/* less than udfd waits */
 #define FULL_MS 2000	/* how long udfd may not read before a message is given up */
 
 /* ---- to udfd ---- */
@@ -111,6 +113,9 @@ static void start(struct udf_packet *m)
 	/* those that connect see the credentials of whoever called listen() last: let it be this process */
 	if (listener >= 0)
 		listen(listener, 4);
+	driver.block = udf_packet_bool(m->body, "block");
+	driver.block_fail = udf_packet_bool(m->body, "block-fail");
+	driver.block_wait_ms = udf_packet_number(m->body, "block-wait-ms", 0);
 	pthread_mutex_lock(&driver.lock);
 	driver.start = json_object_get(m->body);
 	pthread_cond_broadcast(&driver.started);
@@ -142,6 +147,13 @@ static void client(struct udf_packet *m)
 		driver_client(fd);
 }
 
+/* It is about to be killed for a hang. */
+static void show(void)
+{
+	udf_vcpus_show(SHOW_MS);
+	driver_say("shown", NULL, NULL);
+}
+
 static void take(struct udf_packet *m)
 {
 	const char *what = udf_packet_text(m->body, "do", "");
@@ -152,6 +164,8 @@ static void take(struct udf_packet *m)
 		start(m);
 	} else if (!strcmp(what, "client")) {
 		client(m);
+	} else if (!strcmp(what, "show")) {
+		show();
 	} else if (!strcmp(what, "file") || !strcmp(what, "plan")) {
 		driver_files_answer(m);
 	} else if (!strcmp(what, "stop")) {

@@ -6,9 +6,9 @@
  *   control.c messages to and from udfd                               files.c   modules and firmware, asked of udfd
  *   walls.c   what it locks itself up with                            filter.c  system calls that it may still make
  *
- *   udfd --- control socket (SOCK_SEQPACKET, inherited) ---> "prepare", "start", "stop", "client", "file", "plan"
- *        <-------------------------------------------------- "hello", "ready", "state", "failed", "lost", "stopped", "child", "file",
- *                                                           "plan", "log"
+ *   udfd --- control socket (SOCK_SEQPACKET, inherited) ---> "prepare", "start", "stop", "show", "client", "file", "plan"
+ *        <-------------------------------------------------- "hello", "ready", "state", "failed", "lost", "stopped", "shown", "child",
+ *                                                           "file", "plan", "log"
  *        --- rendezvous: a listening socket that the driver process inherits; the next udfd connects to it, hears "hello" and goes on
  *   struct udf_shared: log, signs of life, counters
  *
@@ -53,6 +53,8 @@ struct driver {
 	/* what udfd asked for */
 	struct json_object *start;	/* the "start" message; NULL while standing by */
 	bool walls;
+	bool block, block_fail;		/* make kernel block devices; they fail requests when this process is gone, instead of keeping them */
+	int64_t block_wait_ms;		/* ... for so long; 0: for ever */
 	pthread_mutex_t lock;
 	pthread_cond_t started;		/* START is there, or STOPPING */
 	atomic_bool stopping;

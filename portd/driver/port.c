@@ -72,6 +72,25 @@ static void set_priority(struct json_object *start)
 		driver_note(4, "nice: %s", strerror(errno));
 }
 
+static void set_limit(const char *key, int which, struct json_object *start, const char *mib)
+{
+	const rlim_t bytes = (rlim_t)udf_packet_number(start, mib, 0) << 20;
+	const struct rlimit limit = { .rlim_cur = bytes, .rlim_max = bytes };
+
+	if (setrlimit(which, &limit))
+		driver_note(4, "%s: %s", key, strerror(errno));
+}
+
+/* While there are rights to raise any. */
+static void set_limits(struct json_object *start)
+{
+	/* the kernel asks for it when a core dump is due, whoever writes that */
+	set_limit("core-limit", RLIMIT_CORE, start, "core-mib");
+	/* the kernel module asks for it; QEMU pins nothing */
+	if (driver.device > 0)
+		set_limit("attach-memory", RLIMIT_MEMLOCK, start, "attach-mib");
+}
+
 /* The image is mapped: wait until there is a port to drive. */
 static int stand_by(void *arg, struct udf_options *o)
 {
@@ -85,6 +104,7 @@ static int stand_by(void *arg, struct udf_options *o)
 	if (atomic_load(&driver.stopping))
 		return -ECANCELED;
 	set_priority(driver.start);
+	set_limits(driver.start);
 	ret = set_options(o, udf_packet_array(driver.start, "options"));
 	if (ret)
 		return ret;

@@ -51,7 +51,7 @@ static int on_watch(sd_event_source *s, uint64_t usec, void *arg)
 	struct port *port = arg;
 	struct process *p = port->process;
 
-	if (p && !p->dying)
+	if (p && !p->dying && !p->hung)
 		process_check_beats(p, CHECKS, check_ms(port) * CHECKS);
 	sd_event_source_set_time_relative(s, check_ms(port) * 1000ull);
 	sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -73,21 +73,27 @@ static int on_start_timeout(sd_event_source *s, uint64_t usec, void *arg)
 
 	snprintf(why, sizeof(why), "the driver did not start within %u s", port->settings.start_s);
 	no_timer(port);
-	process_kill(port->process, why);
+	process_kill_hung(port->process, why);
 	return 0;
+}
+
+/* The PCI function that PORT drives. False: it drives none. */
+static bool function_of(const struct port *port, char *address)
+{
+	const char *device = port->settings.device;
+
+	if (strncmp(device, "pci:", 4))
+		return false;
+	snprintf(address, UDF_PCI_ADDRESS_LEN, "%.*s", (int)strcspn(device + 4, ","), device + 4);
+	return true;
 }
 
 /* Hand a PCI function over to the kernel module first. */
 static int bind_function(struct port *port, struct udf_error *err)
 {
-	const char *device = port->settings.device;
-
 	char address[UDF_PCI_ADDRESS_LEN];
 
-	if (strncmp(device, "pci:", 4))
-		return 0;
-	snprintf(address, sizeof(address), "%.*s", (int)strcspn(device + 4, ","), device + 4);
-	return udf_pci_bind(address, err);
+	return function_of(port, address) ? udf_pci_bind(address, err) : 0;
 }
 
 /* Leave PENDING be, or have it taken. */
@@ -126,6 +132,12 @@ void port_reconfigure(struct port *port, struct udf_port_settings *wanted)
 
 static void failed_to_start(struct port *port, const struct udf_error *err);
 
+static void limit_start(struct port *port)
+{
+	if (port->settings.start_s)
+		set_timer(port, port->settings.start_s * 1000, on_start_timeout);
+}
+
 static void launch(struct port *port)
 {
 	struct udf_error err = UDF_ERROR_INIT;
@@ -146,7 +158,7 @@ static void launch(struct port *port)
 	port->process->shared->restarts = port->restarts;
 	port->process->shared->failures = port->failures;
 	set_state(port, PORT_STARTING);
-	set_timer(port, port->settings.start_s * 1000, on_start_timeout);
+	limit_start(port);
 	watch(port);
 }
 
@@ -246,7 +258,7 @@ void port_adopt(struct port *port, struct process *p)
 	port->failures = p->shared->failures;
 	port->state = PORT_STARTING;
 	port->lost_ms = 0;
-	set_timer(port, port->settings.start_s * 1000, on_start_timeout);
+	limit_start(port);
 	watch(port);
 }
 
@@ -259,7 +271,7 @@ static int on_stop_timeout(sd_event_source *s, uint64_t usec, void *arg)
 
 	snprintf(why, sizeof(why), "the driver did not stop within %u s", port->settings.stop_s);
 	no_timer(port);
-	process_kill(port->process, why);
+	process_kill_hung(port->process, why);
 	return 0;
 }
 
@@ -356,6 +368,7 @@ static void add_reported(struct json_object *o, const struct port *port, const c
 struct json_object *port_json(const struct port *port)
 {
 	struct json_object *o = udf_packet_new("name", port->settings.name);
+	char address[UDF_PCI_ADDRESS_LEN];
 
 	if (!o)
 		return NULL;
@@ -381,6 +394,9 @@ struct json_object *port_json(const struct port *port)
 		udf_packet_add_number(o, "bytes-written", counter(port, offsetof(struct udf_shared, bytes_written)));
 		udf_packet_add_number(o, "interrupts", counter(port, offsetof(struct udf_shared, interrupts)));
 	}
+	/* the machine knows, and not the driver process, which is what is to be kept from other memory */
+	if (function_of(port, address))
+		udf_packet_add_bool(o, "isolated", udf_pci_isolated(address));
 	add_reported(o, port, "address");
 	add_reported(o, port, "transport");
 	add_reported(o, port, "driver");

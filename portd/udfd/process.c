@@ -15,6 +15,8 @@
 
 #include "udfd/udfd.h"
 
+#define SHOW_MS 700		/* for one that hangs to say where */
+
 struct process *process_new(void)
 {
 	struct process *p = calloc(1, sizeof(*p));
@@ -37,6 +39,7 @@ void process_release(struct process *p)
 	sd_event_source_disable_unref(p->on_message);
 	sd_event_source_disable_unref(p->on_child);
 	sd_event_source_disable_unref(p->on_hello);
+	sd_event_source_disable_unref(p->on_shown);
 	close_fd(&p->pidfd);
 	close_fd(&p->control);
 	close_fd(&p->child);
@@ -57,11 +60,66 @@ int process_send(struct process *p, struct json_object *body, const int *fds, un
 	return -ENOTCONN;
 }
 
+/* ---- killing ---- */
+
+/* "T": stopped by a signal; "R", "S", "D", ... as /proc says. */
+static char state_of(pid_t pid)
+{
+	char path[64], text[512];
+	const char *paren;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	close_fd(&fd);
+	text[n > 0 ? n : 0] = 0;
+	paren = strrchr(text, ')');
+	return paren && paren[1] == ' ' ? paren[2] : '?';
+}
+
+static const char *explain(char state)
+{
+	switch (state) {
+	case 'T':
+		return ": its process is stopped";
+	case 't':
+		return ": its process is stopped by a debugger";
+	case 'D':
+		return ": its process waits in the machine's kernel";
+	default:
+		return "";
+	}
+}
+
 void process_kill(struct process *p, const char *hung)
 {
 	if (hung && !p->hung)
 		p->hung = strdup(hung);
 	syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+}
+
+static int on_not_shown(sd_event_source *s, uint64_t usec, void *arg)
+{
+	process_kill(arg, NULL);
+	return 0;
+}
+
+void process_kill_hung(struct process *p, const char *why)
+{
+	char state = state_of(p->pid);
+	char *explained;
+
+	if (p->hung)
+		return;
+	explained = text_of("%s%s", why, explain(state));
+	p->hung = explained ? explained : strdup(why);
+	evidence_note(p);
+	/* its kernel code can say more, if it can say anything */
+	if (state == 'T' || state == 't' || process_send(p, udf_packet_new("do", "show"), NULL, 0) ||
+	    sd_event_add_time_relative(udfd.event, &p->on_shown, CLOCK_MONOTONIC, SHOW_MS * 1000ull, 1000, on_not_shown, p) < 0)
+		process_kill(p, NULL);
 }
 
 /* ---- log ---- */
@@ -144,6 +202,9 @@ static void take_message(struct process *p, struct udf_packet *m)
 		keep(&p->lost, m);
 	} else if (!strcmp(what, "failed")) {
 		keep(&p->failed, m);
+	} else if (!strcmp(what, "shown")) {
+		if (p->hung)
+			process_kill(p, NULL);
 	} else if (!strcmp(what, "stopped")) {
 		p->stopped = true;
 	} else if (!strcmp(what, "child")) {
@@ -186,37 +247,6 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *arg)
 
 /* ---- signs of life ---- */
 
-/* "T": stopped by a signal; "R", "S", "D", ... as /proc says. */
-static char state_of(pid_t pid)
-{
-	char path[64], text[512];
-	const char *paren;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	close_fd(&fd);
-	text[n > 0 ? n : 0] = 0;
-	paren = strrchr(text, ')');
-	return paren && paren[1] == ' ' ? paren[2] : '?';
-}
-
-static const char *explain(char state)
-{
-	switch (state) {
-	case 'T':
-		return ": its process is stopped";
-	case 't':
-		return ": its process is stopped by a debugger";
-	case 'D':
-		return ": its process waits in the machine's kernel";
-	default:
-		return "";
-	}
-}
-
 void process_check_beats(struct process *p, unsigned int checks, unsigned int hang_ms)
 {
 	unsigned int cpu;
@@ -235,9 +265,8 @@ void process_check_beats(struct process *p, unsigned int checks, unsigned int ha
 		/* looks are counted, not time: if it is we who were stopped, nobody is to blame */
 		if (++p->silent[cpu] < checks)
 			continue;
-		snprintf(why, sizeof(why), "the driver hangs: vCPU %u has not got on for %u.%u s%s", cpu, hang_ms / 1000, hang_ms / 100 % 10,
-			 explain(state_of(p->pid)));
-		process_kill(p, why);
+		snprintf(why, sizeof(why), "the driver hangs: vCPU %u has not got on for %u.%u s", cpu, hang_ms / 1000, hang_ms / 100 % 10);
+		process_kill_hung(p, why);
 		return;
 	}
 }

@@ -244,6 +244,11 @@ static struct json_object *start_message(const struct port *port)
 		udf_packet_add_text(o, "affinity", affinity_text(&s->affinity, affinity, sizeof(affinity)));
 	udf_packet_add_number(o, "beat-ms", beat_ms(port));
 	udf_packet_add_number(o, "hung-task-s", s->hung_task_s);
+	udf_packet_add_number(o, "core-mib", s->core_mib);
+	udf_packet_add_number(o, "attach-mib", s->attach_mib);
+	udf_packet_add_bool(o, "block", s->block && !strncmp(s->device, "pci:", 4));
+	udf_packet_add_bool(o, "block-fail", s->block_fail);
+	udf_packet_add_number(o, "block-wait-ms", s->block_wait_ms);
 	return o;
 }
 
@@ -344,7 +349,7 @@ static int on_hello_timeout(sd_event_source *s, uint64_t usec, void *arg)
 static void note_changes(struct port *port, struct json_object *start)
 {
 	struct json_object *now = start_message(port), *a, *b;
-	static const char *const keys[] = { "options", "image-options", "nice", "hung-task-s", "beat-ms" };
+	static const char *const keys[] = { "options", "image-options", "nice", "hung-task-s", "beat-ms", "core-mib", "attach-mib", "block", "block-fail", "block-wait-ms" };
 	size_t i;
 
 	for (i = 0; now && i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -446,7 +451,7 @@ void spawn_adopt_all(void)
 
 	for (i = 0; i < n; i++) {
 		const char *name = list[i]->d_name;
-		struct udf_port_settings none = { .uid = -1, .stop_s = 45, .start_s = 120, .failures = 16, .walls = true };
+		struct udf_port_settings none = { .uid = -1, .stop_s = 45, .start_s = 60, .failures = 16, .walls = true };
 		struct port *port = ports_find(name);
 
 		if (!port) {

@@ -6,7 +6,8 @@
  *   port.c     the life of a port              log.c      a port's log, and our own messages
  *   process.c  driver processes: talk, watch   failure.c  what a driver process died of, recorded
  *   spawn.c    start or adopt one              files.c    modules and firmware for locked-up drivers
- *   server.c   clients and their connections   requests.c what clients ask for
+ *   evidence.c where one that hangs is         requests.c what clients ask for
+ *   server.c   clients and their connections
  *
  * One thread, one event loop (sd-event); nothing in it waits for a driver.
  *
@@ -60,7 +61,7 @@ struct process {
 	int shared_fd;
 	struct udf_shared *shared;
 	uint64_t log_pos;
-	sd_event_source *on_end, *on_message, *on_child, *on_hello;
+	sd_event_source *on_end, *on_message, *on_child, *on_hello, *on_shown;
 	bool adopted, ready, walls, dying;
 	char *lost, *failed;		/* what it said itself */
 	bool stopped;			/* it said that it has stopped in order */
@@ -155,6 +156,8 @@ void process_release(struct process *p);
 int process_send(struct process *p, struct json_object *body, const int *fds, unsigned int nr_fds);
 /* Kill it; HUNG (may be NULL) says why. */
 void process_kill(struct process *p, const char *hung);
+/* It hangs, as WHY says: have it and /proc say where, for the record, and kill it, all within a second. */
+void process_kill_hung(struct process *p, const char *why);
 /* Take what is in its log. */
 void process_read_log(struct process *p);
 /* Look whether every vCPU that is up has counted since the last look. Kills P when one has not for CHECKS looks in a row, HANG_MS in all. */
@@ -188,6 +191,10 @@ void port_log_free(struct port_log *log);
 struct json_object *failure_of(struct port *port, struct process *p, const siginfo_t *si);
 /* Keep RECORD, which is taken over. */
 void failure_keep(struct port *port, struct json_object *record);
+
+/* ---- evidence.c ---- */
+/* What each thread of P is at, as the machine's kernel sees it, to the port's log. */
+void evidence_note(struct process *p);
 
 /* ---- files.c ---- */
 /* P's driver asks for the file PATH, as number ID. */

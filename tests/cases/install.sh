@@ -18,6 +18,17 @@ for page in "$root"/opt/udf/share/man/man*/*; do
 	(cd "$root/opt/udf/share/man" && ! man --warnings -l "$page" 2>&1 >/dev/null | grep .) || [ $? = 1 ] || fail "$page"
 done
 
+# the kernel module's source is complete: it compiles outside of this tree, as DKMS has it compiled
+src=$root/usr/src/udf-port-$("$bin/udf" --version | awk '{ print $2 }')
+[ -e "$src/dkms.conf" ] || fail "no source of the kernel module: $(ls "$root/usr/src")"
+cp -r "$src" kmod
+setup() { realpath "$UDF_TOP/$(sed -n "s/^$1 := //p" "$UDF_BUILD/setup.mk")"; }
+make -C "$(setup KERNEL_HEADERS)" -f "$(setup KERNEL_SOURCE)/Makefile" M="$UDF_WORK/kmod" modules >kmod.log 2>&1 || fail "its source does not compile: $(tail -n 20 kmod.log)"
+modinfo -F version kmod/udf_port.ko | grep -q . || fail "no module"
+
+# udev's rules name the right things
+grep -q 'RUN+="/opt/udf/bin/udf reload"' "$root/opt/udf/lib/udev/rules.d/60-udf.rules" || fail "no udev rules"
+
 # the configuration that comes with it says nothing yet; one that is there stays
 [ "$("$root/opt/udf/sbin/udfd" --config "$root/etc/udf/udf.conf" --check)" = "$root/etc/udf/udf.conf: 0 ports" ] || fail "the example is wrong"
 # what it shows, without the comment signs, is right as well

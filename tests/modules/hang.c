@@ -11,7 +11,7 @@
 
 static char *hang = "";
 module_param(hang, charp, 0444);
-MODULE_PARM_DESC(hang, "preempt or irqs (a thread spins with them off), work (a work item spins), sleep");
+MODULE_PARM_DESC(hang, "preempt or irqs (a thread spins with them off), work (a work item spins), sleep, init (the start does not end)");
 
 static DECLARE_COMPLETION(never);
 
@@ -60,6 +60,8 @@ static int hang_on_request(unsigned int cpu)
 
 static int __init hang_init(void)
 {
+	if (!strcmp(hang, "init"))
+		wait_for_completion(&never);
 	if (hang[0])
 		return hang_on_request(num_online_cpus() - 1);
 	pr_info("udf_test: %s: PASS\n", KBUILD_MODNAME);

@@ -401,6 +401,8 @@ static void edu_own_memory(void)
 	REFUSED(mem_add(mem, 2 * len, -1, &dev), EFAULT);
 	REFUSED(mem_add((void *)edu, len, -1, &dev), EFAULT);		/* registers are no memory */
 	REFUSED(mem_add(mem, len, 1000, &dev), EBADF);
+	REFUSED(mem_add(mem, len, fd, &dev), EINVAL);			/* the port would never be closed */
+	REFUSED(mem_add(mem, len, file, &dev), EINVAL);
 	OK(mem_add(mem, len, lease[1], &dev));
 	OK(mem_add(mem, len, lease[1], &more));				/* twice is no mistake */
 	OK(close(lease[1]));
@@ -615,7 +617,7 @@ static void fuzz_ioctl(void)
 {
 	static const unsigned long cmds[] = { UDF_PORT_INFO, UDF_PORT_CONFIG, UDF_PORT_ACCESS, UDF_PORT_DMA_MASK, UDF_PORT_DMA_ALLOC,
 					      UDF_PORT_IRQ_ENABLE, UDF_PORT_IRQ_EVENTFD, UDF_PORT_IRQ_MASK, UDF_PORT_RESET, UDF_PORT_MEM_ADD,
-					      UDF_PORT_MEM_REMOVE };
+					      UDF_PORT_MEM_REMOVE, UDF_PORT_BLOCK_EVENTFD, UDF_PORT_BLOCK_GONE, UDF_PORT_BLOCK_BELL };
 	unsigned long cmd = cmds[random64() % (sizeof(cmds) / sizeof(cmds[0]))];
 	static uint64_t arg[1024];
 
@@ -646,6 +648,50 @@ static void fuzz_ioctl(void)
 	ioctl(fd, cmd, random64() % 64 ? (void *)arg : (void *)interesting());
 }
 
+/*
+ * The kernel's block devices: a session with them that is right but for some words of it; then disks that are, and nobody performs their
+ * requests; then rings that anything is written to.
+ */
+static void fuzz_block(void)
+{
+	static const struct udf_port_block_disk good = {
+		.id = 1, .logical_block = 512, .physical_block = 512, .max_bytes = 65536, .max_segments = 8, .max_segment_size = 65536,
+		.size = 1u << 20, .name = "fuzz0", .serial = "x",
+	};
+	struct udf_port_block_start s = { .queues = 1, .entries = 8, .dma_bits = 64, .wait_ms = 50 };
+	struct udf_port_block_disk d = good;
+	struct udf_port_block_bell bell = { .queues = ~0ull };
+	uint32_t *words, *rings;
+
+	switch (random64() % 4) {
+	case 0:
+		words = (uint32_t *)&s;
+		if (random64() % 2)
+			words[random64() % (sizeof(s) / 4)] = (uint32_t)interesting();
+		/* nobody is to wait for ever for a process that is not there */
+		if (!s.wait_ms)
+			s.wait_ms = 1;
+		ioctl(fd, UDF_PORT_BLOCK_START, &s);
+		return;
+	case 1:
+		words = (uint32_t *)&d;
+		d.name[4] = (char)('0' + random64() % 8);
+		d.id = 1 + (uint32_t)(random64() % 8);
+		for (uint64_t i = random64() % 3; i; i--)
+			words[random64() % (sizeof(d) / 4)] = (uint32_t)interesting();
+		ioctl(fd, UDF_PORT_BLOCK_DISK, &d);
+		return;
+	}
+	rings = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)UDF_PORT_MMAP_RINGS);
+	if (rings == MAP_FAILED)
+		return;
+	/* small steps, or the port is lost at once */
+	for (uint64_t i = random64() % 4; i; i--)
+		rings[random64() % 1024] = random64() % 16 ? (uint32_t)(random64() % 8) : (uint32_t)interesting();
+	ioctl(fd, UDF_PORT_BLOCK_BELL, &bell);
+	munmap(rings, 4096);
+}
+
 static void fuzz_map(void)
 {
 	uint64_t where = (random64() % 24) << 44 | (random64() % 2) << 43;
@@ -667,9 +713,12 @@ static void fuzz(unsigned long n, const char *path)
 
 		if (what < 8)
 			fuzz_map();
+		else if (what < 16)
+			fuzz_block();
 		else
 			fuzz_ioctl();
-		if (random64() % 1024 == 0) {	/* a new session: DMA memory has an end */
+		/* a new session: DMA memory has an end, and so has a port whose rings are broken */
+		if (random64() % 1024 == 0 || (ioctl(fd, UDF_PORT_INFO, &info) && errno == ENODEV)) {
 			munmap(shared, sizeof(*shared));
 			close(fd);
 			start(path);

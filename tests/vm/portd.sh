@@ -45,6 +45,15 @@ start_udfd
 grep -q "serial a" status
 grep -q "walls       user, capabilities, no-new-privs, seccomp, mount, network, ipc, pid, limits" status
 [ "$(basename "$(readlink /sys/bus/pci/devices/0000:01:00.0/driver)")" = udf_port ]
+if [ "$1" = iommu ]; then
+	grep -q "^isolation   by an IOMMU$" status
+	isolated=true
+else
+	grep -q "^isolation   not isolated: its device reaches all memory$" status
+	isolated=false
+fi
+[ "$(member $a isolated)" = $isolated ]
+[ "$("$udf" ports --json | jq -s -c 'map(.isolated)')" = "[$isolated,$isolated]" ]
 
 # one fails, in each way; the other does not notice
 other=$(member $b pid)

@@ -21,6 +21,8 @@
 #include "kapi.h"
 #include "front/kapi_front.h"
 
+extern void show_state_filter(unsigned int state_filter);
+
 extern void irq_enter(void);
 extern void irq_exit(void);
 extern void irq_work_run(void);
@@ -79,6 +81,8 @@ static void kapi_handle_pending(unsigned long pending)
 		kapi_detour_pend();
 	if (pending & HOST_PEND_CONTROL)
 		kapi_control_pend();
+	if (pending & HOST_PEND_TASKS)
+		show_state_filter(TASK_UNINTERRUPTIBLE);
 }
 
 /*

@@ -31,6 +31,7 @@
 #define HOST_PEND_CONTROL	(1ul << 5)	/* host_control_next() has a command */
 #define HOST_PEND_FRONT		(1ul << 6)	/* a front end's ring has entries */
 #define HOST_PEND_DETOUR	(1ul << 7)	/* host_detour_next() has code to change */
+#define HOST_PEND_TASKS		(1ul << 8)	/* log the tasks that sleep uninterruptibly: the process is about to be killed */
 
 #ifndef __ASSEMBLER__
 

@@ -65,6 +65,7 @@ struct udf_vcpu {
 	unsigned int turns;
 	bool turned;				/* left in host_front_turn(), not idle: there is work for it. Of who has the vCPU */
 	_Atomic bool polling;			/* interrupts of this vCPU are looked for, not reported */
+	_Atomic bool show;			/* say where it is, at the next signal */
 	/* see rings.c */
 	_Atomic int fd;				/* eventfd that it sleeps on instead of WAKE, -1: none */
 	_Atomic unsigned int nr_rings;
@@ -162,6 +163,13 @@ void udf_vcpu_quit(struct udf_vcpu *vcpu) __attribute__((noreturn));
 /* vcpu.c, for drive.c */
 bool udf_vcpu_pending(struct udf_vcpu *vcpu);
 void udf_vcpu_wake(struct udf_vcpu *vcpu);
+/*
+ * Log where each vCPU is, and the tasks that sleep uninterruptibly, within TIMEOUT_MS. The process has to be killed afterwards: kernel code may
+ * not get on any more. Any thread but a vCPU's.
+ */
+void udf_vcpus_show(int timeout_ms);
+/* On the vCPU's own thread, in its signal handler: FRAME is the kernel code that was interrupted, or NULL. */
+void udf_vcpu_show(struct udf_vcpu *vcpu, struct host_frame *frame);
 void udf_vcpu_wake_futex(struct udf_vcpu *vcpu);	/* though it is to sleep on its eventfd from now on */
 int udf_thread_set_up(struct udf_thread *t);
 void udf_gs_write(unsigned long base);

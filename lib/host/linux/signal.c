@@ -105,6 +105,16 @@ static __attribute__((noinline)) void udf_interrupt(ucontext_t *uc)
 	uc->uc_sigmask = thread->mask;
 }
 
+static void udf_show(struct udf_vcpu *vcpu, const ucontext_t *uc)
+{
+	struct host_frame frame;
+
+	udf_frame_get(uc, &frame);
+	frame.ip = udf_detour_home(frame.ip);
+	udf_vcpu_show(vcpu, udf_kernel_text(frame.ip) ? &frame : NULL);
+	atomic_store(&vcpu->show, false);
+}
+
 static void udf_on_kick(int sig, siginfo_t *si, void *context)
 {
 	struct udf_vcpu *vcpu = udf_vcpu_self();
@@ -120,6 +130,8 @@ static void udf_on_kick(int sig, siginfo_t *si, void *context)
 	if (!area)
 		return;
 	ip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+	if (atomic_load_explicit(&vcpu->show, memory_order_relaxed))
+		udf_show(vcpu, uc);
 	if (!udf_kernel_text(ip) && !udf_bridge_interruptible(ip))
 		return;
 	if (udf_host.dead)

@@ -291,6 +291,12 @@ static void test_sysfs(void **state)
 	assert_int_equal(symlink("../../drivers/nvme", path), 0);
 	assert_int_equal(udf_pci_driver("0000:03:00.1", driver, sizeof(driver)), 0);
 	assert_string_equal(driver, "nvme");
+	assert_false(udf_pci_isolated("0000:03:00.0"));
+	folder("bus/pci/devices/0000:03:00.0/iommu_group");
+	attribute("devices/0000:03:00.0", "iommu_group/type", "identity\n");
+	assert_false(udf_pci_isolated("0000:03:00.0"));
+	attribute("devices/0000:03:00.0", "iommu_group/type", "DMA-FQ\n");
+	assert_true(udf_pci_isolated("0000:03:00.0"));
 	err = (struct udf_error)UDF_ERROR_INIT;
 	assert_int_equal(udf_pci_unbind("0000:03:00.1", &err), -EINVAL);
 	assert_non_null(strstr(err.text, "nvme has it"));

@@ -61,6 +61,47 @@ static void test_ports_and_defaults(void **state)
 	udf_config_free(c);
 }
 
+static void test_block(void **state)
+{
+	struct udf_config *c = good("[defaults]\nwait-limit = 1.5\n[port a]\ndevice=pci:class=0108\n"
+				    "[port b]\ndevice=pci:0000:03:00.0\nblock=no\non-failure = fail\nwait-limit = 0\nstart-timeout = 0\n");
+	const struct udf_port_settings *a = udf_config_port(c, "a"), *b = udf_config_port(c, "b");
+
+	assert_true(a->block);
+	assert_false(a->block_fail);
+	assert_int_equal(a->block_wait_ms, 1500);
+	assert_int_equal(a->start_s, 60);
+	assert_false(b->block);
+	assert_true(b->block_fail);
+	assert_int_equal(b->block_wait_ms, 0);
+	assert_int_equal(b->start_s, 0);
+	assert_int_equal(a->core_mib, 0);
+	assert_int_equal(a->attach_mib, 1024);
+	assert_false(udf_port_settings_equal(a, b));
+	udf_config_free(c);
+	bad("[port a]\nblock = on", "block is 'on', but must be yes or no");
+	bad("[port a]\nblock =", "must be yes or no");
+	bad("[port a]\non-failure = die", "on-failure is 'die', but must be fail or wait");
+	bad("[port a]\nwait-limit = -1", "must be seconds");
+	bad("[port a]\nwait-limit = 86401", "must be seconds");
+	bad("[port a]\nwait-limit = soon", "must be seconds");
+	bad("[port a]\nstart-timeout = -1", "number from 0");
+	bad("[port a]\nattach-memory = -1", "number from 0 to 1048576");
+	bad("[port a]\ncore-limit = 1.5", "number from 0 to 1048576");
+}
+
+/* Each of them takes another start of the driver process. */
+static void test_block_differs(void **state)
+{
+	struct udf_config *c = good("[port a]\ndevice=pci:0000:03:00.0\n[port b]\ndevice=pci:0000:03:00.0\nblock=no\n"
+				    "[port c]\ndevice=pci:0000:03:00.0\non-failure=fail\n[port d]\ndevice=pci:0000:03:00.0\nwait-limit=1\n");
+	unsigned int i;
+
+	for (i = 1; i < 4; i++)
+		assert_false(udf_port_settings_equal(&c->port[0], &c->port[i]));
+	udf_config_free(c);
+}
+
 static void test_sections_add_up(void **state)
 {
 	struct udf_config *c = good("[port a]\ndevice=qemu:nvme\n[port b]\ndevice=qemu:nvme\n[port a]\ncpus=3\n");
@@ -157,7 +198,8 @@ static void test_equal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ports_and_defaults), cmocka_unit_test(test_sections_add_up),
+		cmocka_unit_test(test_ports_and_defaults), cmocka_unit_test(test_block), cmocka_unit_test(test_block_differs),
+		cmocka_unit_test(test_sections_add_up),
 		cmocka_unit_test(test_errors_name_the_line), cmocka_unit_test(test_drop_ins), cmocka_unit_test(test_equal),
 	};
 
