@@ -246,6 +246,11 @@ bool kapi_queue_nowait(const struct kapi_request *r)
 	return cpus[r->queue->cpu].nr_polled;
 }
 
+bool kapi_queue_kernel(const struct kapi_request *r)
+{
+	return r->queue->gathered;
+}
+
 /*
  * Ask the device of the request that is in flight for longest, and of another one next time if nothing has come: they may be of several
  * disks. What the block layer had to divide is not polled for after all: its interrupt comes.
