@@ -306,7 +306,7 @@ static void complete_one(struct udf_queue *q, const struct udf_ring_cqe *c, stru
 {
 	struct udf_slot *s = &q->slot[array_index_nospec(c->user_data, q->block->entries)];
 	struct request *rq = xchg(&s->rq, NULL);
-	blk_status_t status = c->result > 0 ? BLK_STS_IOERR : errno_to_blk_status(c->result);
+	blk_status_t status = c->result > 0 ? BLK_STS_IOERR : c->result ? errno_to_blk_status(c->result) : BLK_STS_OK;
 
 	if (!rq)
 		return;		/* was completed: who says so twice does not know what it does, but hurts nobody */

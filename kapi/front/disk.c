@@ -143,7 +143,7 @@ struct kapi_disk *kapi_disk_get(unsigned int id)
 	bool got;
 
 	rcu_read_lock();
-	got = id && smp_load_acquire(&d->live_id) == id && percpu_ref_tryget_live(&d->users);
+	got = id && smp_load_acquire(&d->live_id) == id && percpu_ref_tryget_live_rcu(&d->users);
 	rcu_read_unlock();
 	return got ? d : NULL;
 }

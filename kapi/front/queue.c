@@ -23,7 +23,7 @@
 #include "kapi_front.h"
 
 #define BATCH 32	/* entries of one ring before the next ring has its turn */
-#define UNTOLD 16	/* completions before their owner is told in any case */
+#define UNTOLD 32	/* completions before their owner is told in any case */
 #define BURST 16	/* looks at the devices, of some 100 ns each, before anything else has its turn */
 #define POLLS 1250	/* fruitless bursts before the thread sleeps between two of them */
 
@@ -294,6 +294,19 @@ static void poll_all(struct front_cpu *c)
 		;
 }
 
+/* How many requests a turn takes, at most: the block layer allocates so many at once. */
+static unsigned int count_all(const struct front_cpu *c)
+{
+	unsigned int n = 0, i;
+
+	for (i = 0; i < c->nr; i++) {
+		struct kapi_queue *q = READ_ONCE(c->queues[i]);
+
+		n += q ? min_t(unsigned int, udf_ring_pending(&q->ring), BATCH) : 0;
+	}
+	return n;
+}
+
 /* One turn through the rings of this vCPU. Returns whether anything was done. */
 static bool run_all(struct front_cpu *c)
 {
@@ -301,7 +314,7 @@ static bool run_all(struct front_cpu *c)
 	bool busy = false;
 	unsigned int i;
 
-	blk_start_plug(&plug);
+	blk_start_plug_nr_ios(&plug, count_all(c));
 	for (i = 0; i < c->nr; i++) {
 		struct kapi_queue *q = READ_ONCE(c->queues[i]);
 
