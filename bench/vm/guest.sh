@@ -29,12 +29,12 @@ bench_load() {
 	local label=$1 device=$2 depth=$3 line
 	shift 3
 	if [ "$bench_mode" = count ]; then
-		line=$("$bench/load" "$device" --depth "$depth" --count "${bench_reads:-9000}" "$@")
+		line=$("$bench/${bench_program:-load}" "$device" --depth "$depth" --count "${bench_reads:-9000}" "$@")
 		sync
 		cp counts "counts.$label.$depth"
 		line+=$(awk -v n="${line##* ios=}" '/^(kernel|load|user) / { printf " %s=%.0f", $1, $2 / n; sum += $2 } END { printf " insns=%.0f", sum / n }' counts)
 	else
-		line=$("$bench/load" "$device" --depth "$depth" --seconds "${bench_seconds:-3}" "$@")
+		line=$("$bench/${bench_program:-load}" "$device" --depth "$depth" --seconds "${bench_seconds:-3}" "$@")
 	fi
 	echo "$label $line"
 }
