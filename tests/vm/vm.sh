@@ -13,7 +13,7 @@
 #
 # The first argument is the variant: plain, or iommu (translating, with interrupt remapping).
 
-vm_args=() vm_ports=0 vm_allowed='' vm_memory=1024 vm_cpu=max vm_append='' vm_live=
+vm_args=() vm_ports=0 vm_allowed='' vm_memory=1024 vm_smp=2 vm_threads=multi vm_cpu=max vm_append='' vm_live=
 
 # What a kernel log must not have.
 vm_bad='BUG:|WARNING:|Oops|kernel BUG at|general protection|unable to handle|detected stall|blocked for more than|soft lockup|Call Trace|refcount_t|DMAR:.*[Ff]ault|list_(add|del) corruption|Bad page|bad: scheduling|possible .*(deadlock|recursion)|nobody cared'
@@ -127,8 +127,8 @@ vm_boot() {			# ARGUMENT...
 	[ "${1-}" != iommu ] || append+=" intel_iommu=on"
 	cd "$UDF_WORK" || exit 1
 	# Devices of the machine itself come first: the numbers of the others are then the same in all variants.
-	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -M q35 -accel tcg,thread=multi -cpu "$vm_cpu" \
-		-m "$vm_memory" -smp 2 -kernel "$build/vm/vmlinux.elf" -initrd "$build/vm/initrd" -append "$append" \
+	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -M q35 -accel tcg,thread=$vm_threads -cpu "$vm_cpu" \
+		-m "$vm_memory" -smp "$vm_smp" -kernel "$build/vm/vmlinux.elf" -initrd "$build/vm/initrd" -append "$append" \
 		$([ "${1-}" != iommu ] || echo -device intel-iommu,intremap=on) \
 		-chardev file,id=console,path=console.log -serial chardev:console \
 		-chardev socket,id=monitor,path=monitor,server=on,wait=off -mon chardev=monitor,mode=readline \
