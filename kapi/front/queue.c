@@ -23,7 +23,7 @@
 #include "kapi_front.h"
 
 #define BATCH 32	/* entries of one ring before the next ring has its turn */
-#define UNTOLD 16	/* completions before their owner is told in any case */
+#define UNTOLD 32	/* completions before their owner is told in any case */
 #define BURST 16	/* looks at the devices, of some 100 ns each, before anything else has its turn */
 #define POLLS 1250	/* fruitless bursts before the thread sleeps between two of them */
 
