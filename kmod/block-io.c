@@ -233,27 +233,31 @@ static blk_status_t push(struct udf_queue *q, struct udf_disk *d, struct request
 	return BLK_STS_OK;
 }
 
-static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
+static blk_status_t queue_one(struct udf_queue *q, struct request *rq, bool last)
 {
-	struct udf_queue *q = hctx->driver_data;
-	struct udf_disk *d = hctx->queue->queuedata;
-	struct udf_ring_sqe e = { .user_data = bd->rq->tag };
-	struct udf_slot *s = &q->slot[bd->rq->tag];
-	blk_status_t ret = describe(bd->rq, &e);
+	struct udf_disk *d = rq->q->queuedata;
+	struct udf_ring_sqe e = { .user_data = rq->tag };
+	struct udf_slot *s = &q->slot[rq->tag];
+	blk_status_t ret = describe(rq, &e);
 
 	if (ret)
 		return ret;
-	ret = map_data(q, s, bd->rq, &e);
+	ret = map_data(q, s, rq, &e);
 	if (ret)
 		return ret;
 	spin_lock(&q->lock);
-	ret = push(q, d, bd->rq, &e);
-	if (!ret && bd->last)
+	ret = push(q, d, rq, &e);
+	if (!ret && last)
 		ring_bell(q);
 	spin_unlock(&q->lock);
 	if (ret)
-		unmap_data(q->block, s, bd->rq);
+		unmap_data(q->block, s, rq);
 	return ret;
+}
+
+static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
+{
+	return queue_one(hctx->driver_data, bd->rq, bd->last);
 }
 
 static void commit_rqs(struct blk_mq_hw_ctx *hctx)
@@ -266,6 +270,33 @@ static void commit_rqs(struct blk_mq_hw_ctx *hctx)
 	spin_unlock(&q->lock);
 }
 
+#ifdef UDF_QUEUE_RQS
+/*
+ * What a task has gathered under its plug, with no detour for each: one ring of the bell. What cannot be queued now stays in the list, and comes
+ * again by queue_rq(); the block layer has not looked whether the queue is quiesced, but then there is no process or the disk is not coupled.
+ */
+static void queue_rqs(struct request **list)
+{
+	struct request *rq = *list, *next, *left = NULL, **end = &left;
+	struct blk_mq_hw_ctx *hctx = NULL;
+
+	for (; rq; rq = next) {
+		next = rq->rq_next;
+		rq->rq_next = NULL;
+		if (hctx && hctx != rq->mq_hctx)
+			commit_rqs(hctx);
+		hctx = rq->mq_hctx;
+		if (queue_one(hctx->driver_data, rq, !next)) {
+			*end = rq;
+			end = &rq->rq_next;
+		}
+	}
+	if (left)
+		commit_rqs(hctx);	/* the last may not have been queued */
+	*list = left;
+}
+#endif
+
 /* ---- completion ---- */
 
 static void end_batch(struct io_comp_batch *batch)
@@ -277,7 +308,7 @@ static void complete_one(struct udf_queue *q, const struct udf_ring_cqe *c, stru
 {
 	struct udf_slot *s = &q->slot[array_index_nospec(c->user_data, q->block->entries)];
 	struct request *rq = xchg(&s->rq, NULL);
-	blk_status_t status = c->result > 0 ? BLK_STS_IOERR : errno_to_blk_status(c->result);
+	blk_status_t status = c->result > 0 ? BLK_STS_IOERR : c->result ? errno_to_blk_status(c->result) : BLK_STS_OK;
 
 	if (!rq)
 		return;		/* was completed: who says so twice does not know what it does, but hurts nobody */
@@ -357,6 +388,9 @@ static int init_hctx(struct blk_mq_hw_ctx *hctx, void *data, unsigned int index)
 const struct blk_mq_ops udf_block_ops = {
 	.queue_rq = queue_rq,
 	.commit_rqs = commit_rqs,
+#ifdef UDF_QUEUE_RQS
+	.queue_rqs = queue_rqs,
+#endif
 	.init_hctx = init_hctx,
 	.timeout = on_timeout,
 };

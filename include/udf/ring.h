@@ -193,6 +193,12 @@ static inline int udf_ring_peek(const struct udf_ring *r)
 	return __atomic_load_n(&r->shared->sq_tail, __ATOMIC_RELAXED) != r->sq;
 }
 
+/* Consumer: how many requests there are to take. Whatever the producer has made of the ring. */
+static inline unsigned int udf_ring_pending(const struct udf_ring *r)
+{
+	return __atomic_load_n(&r->shared->sq_tail, __ATOMIC_RELAXED) - r->sq;
+}
+
 /* Consumer: copy one request. Returns 1, 0 when there is none, -1 when the producer has broken the ring. */
 static inline int udf_ring_take(struct udf_ring *r, struct udf_ring_sqe *e)
 {

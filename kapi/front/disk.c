@@ -143,7 +143,7 @@ struct kapi_disk *kapi_disk_get(unsigned int id)
 	bool got;
 
 	rcu_read_lock();
-	got = id && smp_load_acquire(&d->live_id) == id && percpu_ref_tryget_live(&d->users);
+	got = id && smp_load_acquire(&d->live_id) == id && percpu_ref_tryget_live_rcu(&d->users);
 	rcu_read_unlock();
 	return got ? d : NULL;
 }
@@ -179,6 +179,17 @@ static void drop_scheduler(struct kapi_disk *d)
 	mutex_unlock(&q->sysfs_lock);
 }
 
+/* The kernel's statistics of the disk, which nobody here reads, want two looks at the clock for each request. */
+static void drop_statistics(struct kapi_disk *d)
+{
+	struct request_queue *q = bdev_get_queue(d->bdev);
+
+	blk_queue_flag_clear(QUEUE_FLAG_IO_STAT, q);
+	/* a scheduler may want some */
+	if (!q->elevator)
+		blk_queue_flag_clear(QUEUE_FLAG_STATS, q);
+}
+
 static int open_first(struct kapi_disk *d)
 {
 	int err = open_bdev(d);
@@ -186,6 +197,7 @@ static int open_first(struct kapi_disk *d)
 	if (err)
 		return err;
 	drop_scheduler(d);
+	drop_statistics(d);
 	init_completion(&d->unused);
 	err = percpu_ref_init(&d->users, users_released, 0, GFP_KERNEL);
 	if (err) {

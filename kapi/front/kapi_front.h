@@ -95,6 +95,8 @@ void kapi_queue_complete(struct kapi_request *r, int result);
 bool kapi_queue_poll(struct kapi_request *r);
 /* Whether R's thread must not wait: it has to poll, for what it would wait for may wait for that. */
 bool kapi_queue_nowait(const struct kapi_request *r);
+/* Whether R is one of the machine's kernel. */
+bool kapi_queue_kernel(const struct kapi_request *r);
 /* R, which may be polled for, could not be submitted without waiting: kapi_request_slow() follows. Any context. */
 void kapi_queue_again(struct kapi_request *r);
 

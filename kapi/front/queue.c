@@ -13,6 +13,7 @@
 #include <linux/blk-mq.h>
 #include <linux/completion.h>
 #include <linux/kthread.h>
+#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/sched/stat.h>
@@ -42,7 +43,9 @@ struct kapi_queue {
 	raw_spinlock_t lock ____cacheline_aligned;	/* completions and the list of freed requests */
 	struct kapi_request *freed;
 	unsigned long cookie;
-	atomic_t in_flight;		/* 1 more while attached */
+	struct llist_node due;		/* its owner is to be told at the end of a run */
+	unsigned long is_due;
+	atomic_t in_flight;		/* 1 more while attached, and while due */
 	struct completion stopped, drained;
 	struct kapi_request *requests;
 };
@@ -53,14 +56,36 @@ struct front_cpu {
 	unsigned int nr_polled;		/* of all queues */
 	unsigned int gathering;		/* kapi_front_gather() calls that have not ended */
 	unsigned int untold;		/* completions since host_front_notify() that host_front_ring() is due for */
+	struct llist_head due;		/* queues whose owners are to be told */
 	struct kapi_queue *queues[HOST_FRONT_QUEUES];
 };
 
 static struct front_cpu cpus[HOST_CPUS_MAX];
 static DEFINE_MUTEX(attach_lock);
 
+static void queue_put(struct kapi_queue *q)
+{
+	if (atomic_dec_and_test(&q->in_flight))
+		complete(&q->drained);
+}
+
+static void tell_due(struct front_cpu *c)
+{
+	struct kapi_queue *q, *next;
+
+	llist_for_each_entry_safe(q, next, llist_del_all(&c->due), due) {
+		clear_bit(0, &q->is_due);
+		smp_mb__after_atomic();	/* what is posted from now on makes it due again */
+		host_front_notify(q->cookie);
+		queue_put(q);
+	}
+}
+
+/* The end of a run. */
 static void ring(struct front_cpu *c)
 {
+	if (!llist_empty(&c->due))
+		tell_due(c);
 	if (!READ_ONCE(c->untold))
 		return;
 	WRITE_ONCE(c->untold, 0);
@@ -96,6 +121,22 @@ static void gather(struct kapi_queue *q, bool notify)
 	preempt_enable();
 }
 
+/* An owner that sleeps is told at the end of a run, too, but by a call of its own. */
+static void tell(struct kapi_queue *q)
+{
+	struct front_cpu *c;
+
+	preempt_disable();
+	c = &cpus[smp_processor_id()];
+	if (!c->gathering && current != c->task) {
+		host_front_notify(q->cookie);
+	} else if (!test_and_set_bit(0, &q->is_due)) {
+		atomic_inc(&q->in_flight);
+		llist_add(&q->due, &c->due);
+	}
+	preempt_enable();
+}
+
 void kapi_queue_complete(struct kapi_request *r, int result)
 {
 	struct kapi_queue *q = r->queue;
@@ -117,9 +158,8 @@ void kapi_queue_complete(struct kapi_request *r, int result)
 	if (q->gathered)
 		gather(q, notify);
 	else if (notify)
-		host_front_notify(q->cookie);
-	if (atomic_dec_and_test(&q->in_flight))
-		complete(&q->drained);
+		tell(q);
+	queue_put(q);
 }
 
 /* Make freed requests ready. One that was polled for has kept its disk, since the thread may have been asking it. */
@@ -246,6 +286,11 @@ bool kapi_queue_nowait(const struct kapi_request *r)
 	return cpus[r->queue->cpu].nr_polled;
 }
 
+bool kapi_queue_kernel(const struct kapi_request *r)
+{
+	return r->queue->gathered;
+}
+
 /*
  * Ask the device of the request that is in flight for longest, and of another one next time if nothing has come: they may be of several
  * disks. What the block layer had to divide is not polled for after all: its interrupt comes.
@@ -289,6 +334,19 @@ static void poll_all(struct front_cpu *c)
 		;
 }
 
+/* How many requests a turn takes, at most: the block layer allocates so many at once. */
+static unsigned int count_all(const struct front_cpu *c)
+{
+	unsigned int n = 0, i;
+
+	for (i = 0; i < c->nr; i++) {
+		struct kapi_queue *q = READ_ONCE(c->queues[i]);
+
+		n += q ? min_t(unsigned int, udf_ring_pending(&q->ring), BATCH) : 0;
+	}
+	return n;
+}
+
 /* One turn through the rings of this vCPU. Returns whether anything was done. */
 static bool run_all(struct front_cpu *c)
 {
@@ -296,7 +354,7 @@ static bool run_all(struct front_cpu *c)
 	bool busy = false;
 	unsigned int i;
 
-	blk_start_plug(&plug);
+	blk_start_plug_nr_ios(&plug, count_all(c));
 	for (i = 0; i < c->nr; i++) {
 		struct kapi_queue *q = READ_ONCE(c->queues[i]);
 

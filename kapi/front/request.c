@@ -7,6 +7,7 @@
  * write-zeroes may become any number of bios and wait in between: a work item performs them.
  */
 #include <linux/bio.h>
+#include <linux/ioprio.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -126,6 +127,8 @@ static void submit(struct kapi_request *r, struct bio_vec *table, unsigned int n
 	struct bio *bio = &r->bio;
 
 	bio_init(bio, r->disk->bdev, table, n, opf);
+	/* the default, which would be looked up otherwise */
+	bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
 	bio->bi_vcnt = n;
 	bio->bi_iter.bi_sector = r->sqe.sector;
 	bio->bi_iter.bi_size = n ? r->sqe.length : 0;
@@ -159,7 +162,8 @@ static void submit_flush(struct kapi_request *r, blk_opf_t opf)
 
 void kapi_request_start(struct kapi_request *r)
 {
-	blk_opf_t opf = kapi_queue_nowait(r) ? REQ_NOWAIT : 0;
+	/* the machine's kernel has merged what it could */
+	blk_opf_t opf = (kapi_queue_nowait(r) ? REQ_NOWAIT : 0) | (kapi_queue_kernel(r) ? REQ_NOMERGE : 0);
 	int err;
 
 	r->list = NULL;
@@ -170,7 +174,7 @@ void kapi_request_start(struct kapi_request *r)
 		kapi_queue_complete(r, err);
 		return;
 	}
-	if (opf && !bdev_nowait(r->disk->bdev)) {
+	if (opf & REQ_NOWAIT && !bdev_nowait(r->disk->bdev)) {
 		kapi_queue_again(r);
 		return;
 	}

@@ -44,6 +44,8 @@ NOOP(flush_tlb_kernel_range, "arch/x86/mm/tlb.c", "a mapping changes for all vCP
 NOOP(flush_tlb_all, "arch/x86/mm/tlb.c", "a mapping changes for all vCPUs in the host's call")
 NOOP(change_page_attr_set_clr, "arch/x86/mm/pat/set_memory.c", "memory of a process has no caching attributes; protection is the host's")
 NOOP(__change_page_attr_set_clr, "arch/x86/mm/pat/set_memory.c", "the same, for set_direct_map_*()")
+NOOP(wbt_enable_default, "block/blk-wbt.c", "who writes back is somebody else, and is throttled there if at all")
+NOOP(blk_cgroup_bio_start, "block/blk-cgroup.c", "statistics of the only group")
 NOOP(ptp_classifier_init, "net/core/ptp_classifier.c", "wants 2 MiB of BPF code, for time stamps by PHYs alone")
 
 /* messages, failures, files, events */

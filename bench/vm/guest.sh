@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# guest.sh: for the scripts of this folder, which are like the cases of tests/vm. bench_machine VARIANT MODE describes the machine: one controller
+# with a null back end. MODE is count (one processor, its instructions are counted) or time (two).
+. "${UDF_TOP:-.}/tests/vm/vm.sh"
+
+bench_machine() {
+	vm_drivers
+	vm_backend -blockdev driver=null-co,node-name=null,size=1073741824,read-zeroes=off
+	vm_device nvme,id=null,serial=null,drive=null
+	vm_kernel norandmaps
+	[ "$2" != count ] || bench_count
+	bench=$UDF_BUILD/bench/vm
+	bench_mode=$2
+	[ "$2" != one ] || vm_smp=1
+	[ "$2" != single ] || vm_threads=single
+}
+
+bench_count() {
+	vm_smp=1
+	vm_backend -plugin "$UDF_BUILD/bench/vm/count.so,out=$UDF_WORK/share/counts"
+}
+
+# ---- for the guest ----
+
+# bench_load LABEL DEVICE DEPTH [OPTION...]: a line of results
+bench_load() {
+	local label=$1 device=$2 depth=$3 line
+	shift 3
+	if [ "$bench_mode" = count ]; then
+		line=$("$bench/${bench_program:-load}" "$device" --depth "$depth" --count "${bench_reads:-9000}" "$@")
+		sync
+		cp counts "counts.$label.$depth"
+		line+=$(awk -v n="${line##* ios=}" '/^(kernel|load|user) / { printf " %s=%.0f", $1, $2 / n; sum += $2 } END { printf " insns=%.0f", sum / n }' counts)
+	else
+		line=$("$bench/${bench_program:-load}" "$device" --depth "$depth" --seconds "${bench_seconds:-3}" "$@")
+	fi
+	echo "$label $line"
+}
+
+bench_native() {
+	[ -b /dev/nvme0n1 ] && return
+	vm_bind 0000:01:00.0 nvme
+	vm_until 20 test -b /dev/nvme0n1
+}
+
+bench_disk=/dev/udf-0000:01:00.0-nvme0n1
+bench_pid=
+
+# bench_udf OPTION...: the driver process, until bench_udf_end
+bench_udf() {
+	[ -n "$bench_pid" ] && return
+	vm_bind 0000:01:00.0
+	"$UDF_BUILD/udf" run --device pci:0000:01:00.0 --block "$@" >disks 2>>log &
+	bench_pid=$!
+	vm_until 20 grep -q nvme0n1 disks
+	vm_until 20 test -b $bench_disk
+}
+
+bench_udf_end() {
+	kill -TERM $bench_pid
+	wait $bench_pid
+	bench_pid=
+}
