@@ -107,7 +107,7 @@ kind_of() {			# PORT: of its last failure
 
 # death HOW PORT: the other one's I/O goes on as long as the port is gone
 death() {
-	local how=$1 port=$2 other count pid kind=signal
+	local how=$1 port=$2 other count pid kind=signal start=${EPOCHREALTIME/./}
 
 	other=$([ "$port" = a ] && echo b || echo a)
 	pid=$(block_member "$port" pid)
@@ -120,6 +120,7 @@ death() {
 	vm_until 30 goes_on "$other" "$count" || vm_fail "$other: I/O does not go on while $port is gone"
 	recovers "$port" "$pid"
 	[ "$(kind_of "$port")" = $kind ] || vm_fail "$port: $how is recorded as $(kind_of "$port")"
+	echo "$port: $how, at work again after $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
 	deaths[$port]=$((deaths[$port] + 1))
 }
 
@@ -195,7 +196,7 @@ dd if="/dev/${disk_of[b]}" bs=1M skip=240 count=8 iflag=direct status=none | cmp
 echo "to the kernel's own driver, and back"
 "$udf" stop a
 block_stock "${address[a]}"
-[ ! -e "/dev/${disk_of[a]}" ] || vm_fail "the block device is still there"
+vm_until 10 test ! -e "/dev/${disk_of[a]}" || vm_fail "the block device is still there"
 mount -t ext4 "/dev/$disk" mnt
 cmp precious mnt/precious
 head -c 4M precious >mnt/more
