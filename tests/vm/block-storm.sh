@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # serial
-# timeout: 2400
+# timeout: 480
+# long-timeout: 3600
 # variants: plain iommu
 #
 # Two ports under verified load, one through ext4, one raw. Their driver processes are killed, stopped, and die of a BUG, udfd with them,
