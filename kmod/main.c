@@ -13,6 +13,7 @@
 #include <linux/idr.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/pci.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
@@ -269,19 +270,27 @@ static int run_op(struct udf_port *port, const struct udf_op *op, void *arg)
 	return ret;
 }
 
+/* SIZE bytes of the process's, in SMALL if they fit there. Returns them, or an error pointer. */
+static void *copy_arg(const void __user *user, size_t size, void *small, size_t small_size)
+{
+	if (size > small_size)
+		return memdup_user(user, size);
+	return copy_from_user(small, user, size) ? ERR_PTR(-EFAULT) : small;
+}
+
 static long port_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 {
-	const struct udf_op *op = ops;
+	const struct udf_op *op = &ops[array_index_nospec(_IOC_NR(cmd), ARRAY_SIZE(ops))];
 	size_t size = _IOC_SIZE(cmd);
+	u64 small[4];
 	void *arg;
 	long ret;
 
-	while (op < ops + ARRAY_SIZE(ops) && op->cmd != cmd)
-		op++;
-	if (op == ops + ARRAY_SIZE(ops))
+	/* they are in the order of their numbers */
+	if (op->cmd != cmd)
 		return -ENOTTY;
 	/* one copy in, one out, no lock held meanwhile: what was checked is what is used */
-	arg = memdup_user((void __user *)user, size);
+	arg = copy_arg((void __user *)user, size, small, sizeof(small));
 	if (IS_ERR(arg))
 		return PTR_ERR(arg);
 	ret = -EINVAL;
@@ -289,7 +298,8 @@ static long port_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 		ret = run_op(file->private_data, op, arg);
 	if (!ret && _IOC_DIR(cmd) & _IOC_READ && copy_to_user((void __user *)user, arg, size))
 		ret = -EFAULT;
-	kfree(arg);
+	if (arg != small)
+		kfree(arg);
 	return ret;
 }
 
