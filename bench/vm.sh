@@ -1,19 +1,28 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Run the benchmarks of bench/vm in the virtual machine and write their tables: vm.sh BUILD ROUNDS.
+# Run the benchmarks of bench/vm in the virtual machine and write their tables: vm.sh BUILD ROUNDS [RESULTS]. In the folder RESULTS is what each of them
+# has said; one that is there already is not run again.
 set -eu
 
 build=$(realpath "$1") rounds=$2
 top=$(realpath "$(dirname "$0")/..")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+if [ $# = 3 ]; then
+	work=$(realpath "$3")
+else
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
+fi
 
 run() {			# SCRIPT VARIANT MODE [N]
 	local script=$1
 	shift
+	local result=$work/$script.$1.$2
+	[ ! -s "$result" ] || return 0
 	printf '\r%-40s' "$script $*" >&2
+	rm -rf "$work/run"
 	mkdir "$work/run"
-	UDF_TOP=$top UDF_BUILD=$build UDF_WORK=$work/run timeout 900 "$top/bench/vm/$script" "$@" >"$work/$script.$1.$2" || cat "$work/$script.$1.$2" >&2
+	UDF_TOP=$top UDF_BUILD=$build UDF_WORK=$work/run timeout 900 "$top/bench/vm/$script" "$@" >"$work/part" || cat "$work/part" >&2
+	mv "$work/part" "$result"
 	rm -rf "$work/run"
 }
 
@@ -38,7 +47,6 @@ printf '\r%40s\r' '' >&2
 
 c=block.sh.plain.count a=attached.sh.iommu.count n=null.sh.plain.count
 cat <<TEXT
-
 ## In a virtual machine: the kernel's block devices, attached applications
 
 Debian's stock kernel in QEMU without KVM, with the same NVMe controller (null back end) for all; 4 KiB random reads with io_uring, in turn,
