@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -286,6 +287,8 @@ static int run_port(struct run *r, const char *file)
 
 	if (r->once)
 		udf_options_set(r->port.options, "module", "none");
+	if (r->block)	/* memory for the driver must not come from writing to its own disks; takes root */
+		prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	cli_port_show_log(&r->port, r->verbose);
 	status = cli_port_open(&r->port);
 	if (status)

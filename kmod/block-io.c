@@ -270,6 +270,7 @@ static void commit_rqs(struct blk_mq_hw_ctx *hctx)
 	spin_unlock(&q->lock);
 }
 
+#ifdef UDF_QUEUE_RQS
 /*
  * What a task has gathered under its plug, with no detour for each: one ring of the bell. What cannot be queued now stays in the list, and comes
  * again by queue_rq(); the block layer has not looked whether the queue is quiesced, but then there is no process or the disk is not coupled.
@@ -294,6 +295,7 @@ static void queue_rqs(struct request **list)
 		commit_rqs(hctx);	/* the last may not have been queued */
 	*list = left;
 }
+#endif
 
 /* ---- completion ---- */
 
@@ -386,7 +388,9 @@ static int init_hctx(struct blk_mq_hw_ctx *hctx, void *data, unsigned int index)
 const struct blk_mq_ops udf_block_ops = {
 	.queue_rq = queue_rq,
 	.commit_rqs = commit_rqs,
+#ifdef UDF_QUEUE_RQS
 	.queue_rqs = queue_rqs,
+#endif
 	.init_hctx = init_hctx,
 	.timeout = on_timeout,
 };

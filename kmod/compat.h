@@ -89,6 +89,11 @@ static inline struct gendisk *udf_alloc_disk(struct blk_mq_tag_set *tags, const 
 #endif
 }
 
+/* Lists of requests are linked by hand; 6.12 has a type for them, since one of its stable releases. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+#define UDF_QUEUE_RQS
+#endif
+
 /* What of a driver's limits the machine's DMA does not need to keep. */
 static inline void udf_dma_any_segment(struct device *dev)
 {

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-# The demonstration (demo/demo.sh), and what documents take from the source.
+# The demonstrations (demo/), and what documents take from the source.
 
-## demo: four ports of an NVMe card, each driven by the stock nvme.ko in a process of its own
+## demo: twelve ports as block devices of the stock kernel in a virtual machine, while three of their drivers die
 .PHONY: demo
-demo: $(B)/udf $(B)/nbdkit-udf-plugin.so kapi
+demo: host kapi vm test-modules
 	$(Q)demo/demo.sh $(B)
+
+## demo-native: four ports of an NVMe card, each driven by the stock nvme.ko in a process of its own, without a virtual machine
+.PHONY: demo-native
+demo-native: $(B)/udf $(B)/nbdkit-udf-plugin.so kapi
+	$(Q)demo/native.sh $(B)
 
 ## doc: bring the tables of doc/ that are taken from the source up to date
 .PHONY: doc

@@ -36,3 +36,8 @@ endif
 .PHONY: check-vm
 check-vm: build
 	$(Q)$(RUN_TESTS) $(call chosen,$(shell tests/vm/list.sh --all))
+
+## check-6.12: compile the kernel module for Debian 13's stock kernel, and test it there; as root, with debootstrap
+.PHONY: check-6.12
+check-6.12: vm
+	$(Q)tests/series/6.12.sh $(B) tests/vm/abi.sh@plain tests/vm/abi.sh@iommu tests/vm/block-abi.sh@plain tests/vm/block-abi.sh@iommu

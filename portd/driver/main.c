@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -120,6 +121,15 @@ static int loop(int signals)
 	}
 }
 
+/*
+ * The kernel's block devices may be served: memory that this process wants must not come from writing to one of them. For all threads, those to
+ * come; takes CAP_SYS_RESOURCE.
+ */
+static void be_io_flusher(void)
+{
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+}
+
 static int parse(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -157,6 +167,7 @@ int main(int argc, char **argv)
 	if (ret)
 		return ret;
 	driver.owner = geteuid();
+	be_io_flusher();
 	driver.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	signals = open_signals();
 	if (driver.wake < 0 || signals < 0) {

@@ -243,16 +243,9 @@ static void stopped(struct udf *udf)
 /* Block devices of the machine's kernel, if the port is one that can have them. */
 static void serve_kernel(struct udf *udf)
 {
-	struct json_object *wanted;
-	struct udf_block_options o = {
-		.fail = udf_packet_bool(driver.start, "block-fail"),
-		.wait_ms = (unsigned int)udf_packet_number(driver.start, "block-wait-ms", 0),
-	};
-	int ret;
+	struct udf_block_options o = { .fail = driver.block_fail, .wait_ms = (unsigned int)driver.block_wait_ms };
+	int ret = driver.block ? udf_block_serve(udf, &o) : 0;
 
-	if (json_object_object_get_ex(driver.start, "block", &wanted) && !json_object_get_boolean(wanted))
-		return;
-	ret = udf_block_serve(udf, &o);
 	if (ret && ret != -EOPNOTSUPP)
 		driver_note(3, "no block devices for the kernel: %s", strerror(-ret));
 }

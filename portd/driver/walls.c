@@ -72,9 +72,12 @@ void driver_walls_prepare(void)
 	outside_cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (i = 0; i < NR_SPACES; i++)
 		enter(i);
-	/* what is mounted and unmounted from here on is ours alone */
-	if (spaces[0].stands && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		driver_note(4, "the mount namespace is not private: %s", strerror(errno));
+	/*
+	 * What we mount and unmount from here on is ours alone. What is unmounted outside goes here as well: who stands by would keep a file
+	 * system from being unmounted, maybe one that is on a disk of ours.
+	 */
+	if (spaces[0].stands && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
+		driver_note(4, "the mount namespace is not apart: %s", strerror(errno));
 	udf_port_qemu_child = let_out;
 }
 

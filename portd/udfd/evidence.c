@@ -59,6 +59,14 @@ static void add_call(struct udf_strbuf *sb, const char *call)
 		udf_strbuf_addf(sb, ", %s", call);
 }
 
+/* A thread names itself. */
+static void clean(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 127)
+			*text = '?';
+}
+
 static void note_thread(struct port *port, int tasks, const char *tid)
 {
 	char comm[32], stat[512], text[4096];
@@ -66,6 +74,7 @@ static void note_thread(struct port *port, int tasks, const char *tid)
 	const char *paren;
 
 	read_of(tasks, tid, "comm", comm, sizeof(comm));
+	clean(comm);
 	read_of(tasks, tid, "stat", stat, sizeof(stat));
 	paren = strrchr(stat, ')');
 	udf_strbuf_addf(&sb, "thread %s (%s) %.1s", tid, comm, paren && paren[1] == ' ' ? paren + 2 : "?");
@@ -94,7 +103,8 @@ void evidence_note(struct process *p)
 	if (tasks < 0)
 		return;
 	n = scandirat(tasks, ".", &list, is_number, versionsort);
-	port_note(p->port, 4, "process %d has %d threads:", p->pid, n);
+	if (n >= 0)
+		port_note(p->port, 4, "process %d has %d threads:", p->pid, n);
 	for (i = 0; i < n; i++) {
 		if (i < THREADS_MAX)
 			note_thread(p->port, tasks, list[i]->d_name);

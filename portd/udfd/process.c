@@ -79,6 +79,13 @@ static char state_of(pid_t pid)
 	return paren && paren[1] == ' ' ? paren[2] : '?';
 }
 
+bool process_is_stopped(const struct process *p)
+{
+	char state = state_of(p->pid);
+
+	return state == 'T' || state == 't';
+}
+
 static const char *explain(char state)
 {
 	switch (state) {
@@ -117,7 +124,7 @@ void process_kill_hung(struct process *p, const char *why)
 	p->hung = explained ? explained : strdup(why);
 	evidence_note(p);
 	/* its kernel code can say more, if it can say anything */
-	if (state == 'T' || state == 't' || process_send(p, udf_packet_new("do", "show"), NULL, 0) ||
+	if (process_is_stopped(p) || process_send(p, udf_packet_new("do", "show"), NULL, 0) ||
 	    sd_event_add_time_relative(udfd.event, &p->on_shown, CLOCK_MONOTONIC, SHOW_MS * 1000ull, 1000, on_not_shown, p) < 0)
 		process_kill(p, NULL);
 }

@@ -21,6 +21,7 @@
 #include "udfd/udfd.h"
 
 #define CONTROL_FD 3		/* the driver process's */
+#define PREPARE_MS 60000	/* how long one that stands by may take to be ready: the first of all makes the image */
 #define HELLO_MS 5000		/* how long one that is to be adopted may take to answer */
 #define BEAT_MAX_MS 1000
 
@@ -252,10 +253,19 @@ static struct json_object *start_message(const struct port *port)
 	return o;
 }
 
+/* One that does not get ready, or that is stopped, is of no use; when it has ended the next can stand by. */
+static bool check_standby(struct process *p)
+{
+	if (!process_is_stopped(p) && (p->ready || now_ms() - p->started_ms < PREPARE_MS))
+		return true;
+	process_kill(p, NULL);
+	return false;
+}
+
 /* The one that stands by, if it is as PORT needs it. */
 static struct process *take_standby(const struct udf_port_settings *s)
 {
-	struct process *p = udfd.standby;
+	struct process *p = udfd.standby && check_standby(udfd.standby) ? udfd.standby : NULL;
 	struct json_object *options = p ? options_json(s, true) : NULL;
 	bool fits = p && p->ready && !p->dying && p->walls == s->walls && options && p->image_options &&
 		    !strcmp(p->image_options, json_object_to_json_string(options));
@@ -320,6 +330,8 @@ void spawn_standby(const struct udf_port_settings *settings)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 
+	if (udfd.standby)
+		check_standby(udfd.standby);
 	if (udfd.standby || !udfd.config->standby)
 		return;
 	udfd.standby = spawn_process(settings, &err);

@@ -158,6 +158,8 @@ int process_send(struct process *p, struct json_object *body, const int *fds, un
 void process_kill(struct process *p, const char *hung);
 /* It hangs, as WHY says: have it and /proc say where, for the record, and kill it, all within a second. */
 void process_kill_hung(struct process *p, const char *why);
+/* Whether a signal or a debugger has stopped it. */
+bool process_is_stopped(const struct process *p);
 /* Take what is in its log. */
 void process_read_log(struct process *p);
 /* Look whether every vCPU that is up has counted since the last look. Kills P when one has not for CHECKS looks in a row, HANG_MS in all. */

@@ -90,6 +90,7 @@ module_port late bug die=bug after_ms=50
 module_port null bug die=null
 module_port unsupported bug die=unsupported
 module_port spin hang hang=preempt
+module_port irqs hang hang=irqs
 module_port work hang hang=work
 module_port sleep hang hang=sleep
 echo "hung-task-timeout = 1" >>udf.conf.d/sleep.conf
@@ -104,6 +105,15 @@ has "the_very_place" "$udf" failures late
 dies null oops "kernel code accessed invalid address"
 dies unsupported unsupported "get_user_pages_fast() is not supported"
 dies spin hang "the driver hangs: vCPU 1 has not got on for 1.0 s"
+dies irqs hang "the driver hangs: vCPU 1 has not got on for 1.0 s"
+# before they are killed they say where they are
+for port in spin irqs; do
+	has " threads:" "$udf" failures $port
+	has "vCPU 1 is here" "$udf" failures $port
+	has " hang_thread+0x" "$udf" failures $port
+	has "vCPU 0 is " "$udf" failures $port
+done
+has "with interrupts off" "$udf" failures irqs
 dies work hang "the driver hangs: vCPU 1"
 dies sleep hang "hung_task: blocked tasks"
 has "blocked for more than" "$udf" failures sleep

@@ -76,6 +76,20 @@ grep -q "hang_init+0x" failures || fail "no trace of the task"
 grep -q "vCPU 0 is idle, interrupts pending: 0" failures || fail "nothing of vCPU 0"
 grep -q "vCPU 1 is idle, interrupts pending: 0" failures || fail "nothing of vCPU 1"
 
+# one that stands by and is stopped is not taken for a port, but replaced
+sed -i 's/^standby = off/standby = on/' udf.conf
+"$udf" reload
+"$udf" restart early || fail "restart"
+standby() { pgrep -P "$udfd_pid" | grep -vxF -e "$(member early pid)" -e "$(member ever pid)"; }
+until spare=$(standby) && grep -q "$XDG_CACHE_HOME" "/proc/$spare/maps"; do sleep 0.05; done	# the image is mapped
+kill -STOP "$spare"
+kill -KILL "$(member early pid)"
+wait_log "early: <5> runs again" 2
+[ "$(member early pid)" != "$spare" ] || fail "what is stopped runs"
+is early failures 2
+until next=$(standby) && [ "$next" != "$spare" ]; do sleep 0.05; done
+gone "$spare" || fail "what is of no use lives"
+
 # without a limit it goes on trying; a stop ends that
 is ever state starting
 is ever failures 0

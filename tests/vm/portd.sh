@@ -3,7 +3,6 @@
 # serial
 # timeout: 300
 # variants: plain iommu
-# known: about one of ten times a driver process that is started anew hangs after the scan of its bus, before its module is loaded
 #
 # udfd with real PCI functions: it finds them by class, takes them from the kernel's own driver, runs each in a locked-up process, and replaces
 # one that is killed or stopped; then gives one back.
@@ -33,8 +32,9 @@ start_udfd() {
 	vm_until 20 "$udf" ports >/dev/null
 }
 member() { "$udf" status "$1" --json | jq -r ".[\"$2\"]"; }
-runs_anew() { [ "$(member "$1" state)" = running ] && [ "$(member "$1" pid)" != "$2" ]; }
-trap 'tail -n 40 udfd.log' ERR
+# state and process id of one moment: with the state of the process that was and the id of the next, which only starts, its end would be missed
+runs_anew() { "$udf" status "$1" --json | jq -e ".state == \"running\" and .pid != $2" >/dev/null; }
+trap '"$udf" failures $a; tail -n 40 udfd.log' ERR
 
 start_udfd
 "$udf" start $a

@@ -13,7 +13,7 @@
 #
 # The first argument is the variant: plain, or iommu (translating, with interrupt remapping).
 
-vm_args=() vm_ports=0 vm_allowed='' vm_memory=1024 vm_smp=2 vm_threads=multi vm_cpu=max vm_append=''
+vm_args=() vm_ports=0 vm_allowed='' vm_memory=1024 vm_smp=2 vm_threads=multi vm_cpu=max vm_append='' vm_live=
 
 # What a kernel log must not have.
 vm_bad='BUG:|WARNING:|Oops|kernel BUG at|general protection|unable to handle|detected stall|blocked for more than|soft lockup|Call Trace|refcount_t|DMAR:.*[Ff]ault|list_(add|del) corruption|Bad page|bad: scheduling|possible .*(deadlock|recursion)|nobody cared'
@@ -21,9 +21,13 @@ vm_bad='BUG:|WARNING:|Oops|kernel BUG at|general protection|unable to handle|det
 # vm_device DEVICE[,KEY=VALUE...]: a device behind a root port of its own, 0000:01:00.0, 0000:02:00.0 and so on
 vm_device() {
 	[ -z "${UDF_VM-}" ] || return 0
+	vm_port
+	vm_args+=(-device "$1,bus=port$vm_ports")
+}
+
+vm_port() {
 	vm_ports=$((vm_ports + 1))
-	vm_args+=(-device "pcie-root-port,id=port$vm_ports,chassis=$vm_ports,slot=$vm_ports,addr=$(printf %x $((vm_ports + 15))),x-speed=2_5"
-		-device "$1,bus=port$vm_ports")
+	vm_args+=(-device "pcie-root-port,id=port$vm_ports,chassis=$vm_ports,slot=$vm_ports,addr=$(printf %x $((vm_ports + 15))),x-speed=2_5")
 }
 
 # vm_backend ARGUMENT...: for QEMU, as they are
@@ -31,12 +35,30 @@ vm_backend() {
 	[ -n "${UDF_VM-}" ] || vm_args+=("$@")
 }
 
-# vm_nvme NAME SIZE [KEY=VALUE,...]: an NVMe controller whose id and serial number are NAME, with an empty disk
-vm_nvme() {
+# vm_disk NAME SIZE: an empty disk for a device whose drive is NAME-disk; what is discarded reads as zeroes
+vm_disk() {
 	[ -z "${UDF_VM-}" ] || return 0
 	truncate -s "$2" "$UDF_WORK/$1.img"
-	vm_backend -blockdev "driver=file,node-name=$1-file,filename=$1.img,cache.direct=off" -blockdev "driver=raw,node-name=$1-disk,file=$1-file"
+	vm_backend -blockdev "driver=file,node-name=$1-file,filename=$1.img,cache.direct=off,discard=unmap" \
+		-blockdev "driver=raw,node-name=$1-disk,file=$1-file,discard=unmap"
+}
+
+# vm_nvme NAME SIZE [KEY=VALUE,...]: an NVMe controller whose id and serial number are NAME, with an empty disk
+vm_nvme() {
+	vm_disk "$1" "$2"
 	vm_device "nvme,id=$1,serial=$1,drive=$1-disk${3:+,$3}"
+}
+
+# vm_card NAME PORTS SIZE: an NVMe card of several ports: functions of one device, NAME-port1 and so on; the first is 0000:01:00.0
+vm_card() {
+	local port
+
+	[ -z "${UDF_VM-}" ] || return 0
+	vm_port
+	for ((port = 1; port <= $2; port++)); do
+		vm_disk "$1-port$port" "$3"
+		vm_backend -device "nvme,id=$1-port$port,serial=$1-port$port,drive=$1-port$port-disk,bus=port$vm_ports,multifunction=on,addr=0.$((port - 1))"
+	done
 }
 
 # vm_drivers: driver processes will run. Kernel code synchronises a processor by iret, which QEMU 7.2 lets fault for a process if SMAP is on.
@@ -49,6 +71,11 @@ vm_drivers() {
 # vm_kernel OPTION...: for the guest kernel's command line
 vm_kernel() {
 	vm_append+=" $*"
+}
+
+# vm_show: what the guest has to say is shown at once, as it is, and not at the end
+vm_show() {
+	vm_live=1
 }
 
 # vm_allow REGEX: complaints that the case provokes
@@ -65,7 +92,7 @@ vm_fail() {
 vm_judge() {			# SHARE
 	local status taint
 
-	sed 's/^/guest: /' "$1/output" 2>/dev/null
+	[ -n "$vm_live" ] || sed 's/^/guest: /' "$1/output" 2>/dev/null
 	status=$(cat "$1/status" 2>/dev/null)
 	taint=$(cat "$1/taint" 2>/dev/null)
 	# without dmesg (the guest died) the console has at least what was serious
@@ -81,13 +108,13 @@ vm_judge() {			# SHARE
 }
 
 vm_boot() {			# ARGUMENT...
-	local build=$UDF_BUILD share=$UDF_WORK/share append name value
+	local build=$UDF_BUILD share=$UDF_WORK/share append name value qemu
 
 	[ -s "$build/vm/initrd" ] || vm_fail "the virtual machine is not built: make vm"
 	mkdir -p "$share"
 	{
-		for name in UDF_TOP UDF_BUILD; do
-			value=${!name}
+		for name in UDF_TOP UDF_BUILD UDF_LONG; do
+			value=${!name-}
 			printf 'export %s=%q\n' "$name" "$value"
 		done
 		printf 'export UDF_VM=1 UDF_WORK=/run/share XDG_CACHE_HOME=%q\n' "$build/cache"
@@ -111,8 +138,12 @@ vm_boot() {			# ARGUMENT...
 		-device virtio-9p-pci,fsdev=root,mount_tag=hostroot,addr=2 \
 		-fsdev local,id=share,path=share,security_model=none -device virtio-9p-pci,fsdev=share,mount_tag=share,addr=3 \
 		"${vm_args[@]}" </dev/null &
-	trap 'kill -KILL %1 2>/dev/null' EXIT
-	wait %1
+	qemu=$!
+	# shellcheck disable=SC2064 # now
+	trap "kill -KILL $qemu 2>/dev/null" EXIT
+	# it ends by itself when QEMU has
+	[ -z "$vm_live" ] || { : >"$share/output"; tail -f -n +1 --pid=$qemu "$share/output"; }
+	wait $qemu
 	vm_judge "$share"
 }
 
@@ -120,6 +151,8 @@ vm_boot() {			# ARGUMENT...
 vm_guest() {
 	local release
 	release=$(uname -r)
+	# as systemd does: what is unmounted is so in all namespaces
+	mount --make-rshared / || exit 1
 	mount --bind "$UDF_BUILD/kernel/root/lib/modules/$release" "/lib/modules/$release" 2>/dev/null || {
 		mkdir -p "/lib/modules/$release"
 		mount --bind "$UDF_BUILD/kernel/root/lib/modules/$release" "/lib/modules/$release" || exit 1
