@@ -20,13 +20,14 @@ $(KMOD): $(KMOD_SRCS) kmod/Kbuild include/udf/port-abi.h include/udf/ring.h mk/k
 	$(Q)+$(call kbuild_kmod,$(KMOD_DIR))
 	$(Q)touch $@
 
-## kmod-check: sparse on the kernel module, which fails on any complaint
+## kmod-check: sparse and clang-tidy on the kernel module; fails on any complaint
 .PHONY: kmod-check
 kmod-check: SHELL := /bin/bash
 kmod-check: $(KMOD)
 	$(Q)mk/link-tree.sh kmod $(KMOD_DIR)-sparse
 	$(Q)rm -f $(KMOD_DIR)-sparse/*.o
 	$(Q)+! { $(call kbuild_kmod,$(KMOD_DIR)-sparse,C=2 CHECK=sparse); } | grep 'kmod/.*\(warning\|error\)'
+	$(Q)mk/kmod-tidy.sh $(KMOD_DIR) $(KERNEL_HEADERS)
 endif
 
 # As it goes to /usr/src: the ABI's header is with it.

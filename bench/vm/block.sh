@@ -9,7 +9,6 @@ set -e
 modprobe nvme
 insmod "$kmod"
 rounds=${3:-1}
-latency=$([ $bench_mode = count ] || echo --latency 1)
 for ((round = 0; round < rounds; round++)); do
 	bench_native
 	echo none >/sys/block/nvme0n1/queue/scheduler

@@ -13,6 +13,7 @@ bench_machine() {
 	[ "$2" != count ] || bench_count
 	bench=$UDF_BUILD/bench/vm
 	bench_mode=$2
+	latency=$([ "$2" = count ] || echo --latency 1)
 	[ "$2" != one ] || vm_smp=1
 	[ "$2" != single ] || vm_threads=single
 }

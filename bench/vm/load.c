@@ -96,15 +96,11 @@ static void reaped(const struct io_uring_cqe *c)
 		sample[nr_samples++] = (uint32_t)((bench_now() - sent[c->user_data]) * 1e9);
 }
 
-/* Send what was pushed, wait for one, and send the next for all that are there. Returns how many that are. */
-static unsigned int turn(void)
+/* For all that are completed push the next. Returns how many that are. */
+static unsigned int reap(void)
 {
 	unsigned int head = *ring.cq_head, n = 0;
-	long sends = syscall(__NR_io_uring_enter, ring.fd, ring.pushed, 1, IORING_ENTER_GETEVENTS, NULL, 0);
 
-	if (sends < 0 && errno != EINTR)
-		fail("io_uring_enter");
-	ring.pushed -= sends < 0 ? 0 : (unsigned int)sends;
 	for (; head != __atomic_load_n(ring.cq_tail, __ATOMIC_ACQUIRE); head++, n++) {
 		const struct io_uring_cqe *c = &ring.cqe[head & ring.cq_mask];
 
@@ -113,6 +109,17 @@ static unsigned int turn(void)
 	}
 	__atomic_store_n(ring.cq_head, head, __ATOMIC_RELEASE);
 	return n;
+}
+
+/* Send what was pushed, wait for one, and push the next for all that are there. Returns how many that are. */
+static unsigned int turn(void)
+{
+	long sends = syscall(__NR_io_uring_enter, ring.fd, ring.pushed, 1, IORING_ENTER_GETEVENTS, NULL, 0);
+
+	if (sends < 0 && errno != EINTR)
+		fail("io_uring_enter");
+	ring.pushed -= sends < 0 ? 0 : (unsigned int)sends;
+	return reap();
 }
 
 static int compare(const void *a, const void *b)
@@ -132,7 +139,7 @@ static double kill_once(const char *file)
 {
 	FILE *f = fopen(file, "r");
 	struct pollfd p = { .events = POLLIN };
-	double start;
+	double start, gone;
 	int pid = 0;
 
 	if (!f || fscanf(f, "%d", &pid) != 1 || pid <= 1)
@@ -140,14 +147,19 @@ static double kill_once(const char *file)
 	fclose(f);
 	p.fd = (int)syscall(__NR_pidfd_open, pid, 0);
 	start = bench_now();
+	mark_begin();
 	if (p.fd < 0 || kill(pid, SIGKILL))
 		fail("kill");
-	/* its port is closed before it counts as ended */
+	/* its port is closed before it counts as ended; what it has completed before is not what is waited for */
 	poll(&p, 1, -1);
-	printf("killed gone_ms=%.2f\n", (bench_now() - start) * 1000);
+	reap();
+	gone = bench_now() - start;
 	while (!turn())
 		;
-	return bench_now() - start;
+	mark_end();
+	start = bench_now() - start;
+	printf("killed gone_ms=%.2f", gone * 1000);
+	return start;
 }
 
 int main(int argc, char **argv)
@@ -193,7 +205,7 @@ int main(int argc, char **argv)
 		done += turn();
 	done = nr_samples = 0;
 	if (killed) {
-		printf("recovery ms=%.2f\n", kill_once(killed) * 1000);
+		printf(" recovery_ms=%.2f\n", kill_once(killed) * 1000);
 		return 0;
 	}
 	start = bench_now();

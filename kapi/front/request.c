@@ -13,6 +13,9 @@
 
 #include "kapi_front.h"
 
+/* Of the image, without a header that a module may include. */
+void blk_mq_submit_bio(struct bio *bio);
+
 static bool is_write(const struct kapi_request *r)
 {
 	return r->sqe.op != UDF_RING_READ && r->sqe.op != UDF_RING_FLUSH;
@@ -122,6 +125,16 @@ static void request_end(struct bio *bio)
 		kapi_queue_complete(r, err);
 }
 
+/*
+ * A read or write in one piece of a disk with queues of its own: what submit_bio() would see to beyond blk_mq_submit_bio() is known to be as it must
+ * (check_range(), kapi_request_start()), is for stacks of disks, or is statistics. What is in one piece is rarely divided, which would submit
+ * its second part first.
+ */
+static bool is_plain(const struct bio *bio)
+{
+	return bio->bi_vcnt == 1 && !op_is_flush(bio->bi_opf) && !bio->bi_bdev->bd_disk->fops->submit_bio;
+}
+
 static void submit(struct kapi_request *r, struct bio_vec *table, unsigned int n, blk_opf_t opf)
 {
 	struct bio *bio = &r->bio;
@@ -134,7 +147,10 @@ static void submit(struct kapi_request *r, struct bio_vec *table, unsigned int n
 	bio->bi_iter.bi_size = n ? r->sqe.length : 0;
 	bio->bi_private = r;
 	bio->bi_end_io = request_end;
-	submit_bio(bio);
+	if (is_plain(bio))
+		blk_mq_submit_bio(bio);
+	else
+		submit_bio(bio);
 }
 
 /* OPF: flags for the way in which it is submitted. */

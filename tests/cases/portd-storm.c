@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * timeout: 240
+ * long-timeout: 3600
  *
  * udfd's port dies again and again under verified load of an attached application: its driver process is killed or stopped, its QEMU is
  * killed, udfd itself is. No request fails, none is lost, nothing that was read or is in the backing file at the end is wrong. Says how long

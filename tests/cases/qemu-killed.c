@@ -3,9 +3,39 @@
  * The device disappears (its QEMU is killed) under load: every outstanding request fails with ENODEV, so does everything after
  * that, nothing hangs, and udf_close() ends. Then the port can be opened anew in the same process.
  */
+#include <dirent.h>
+
 #include "load.h"
 
 #define SIZE (8ull << 20)
+
+/* Stop QEMU, and wait until every thread of it has. */
+static void stop_qemu(void)
+{
+	char path[64], text[256];
+	struct dirent *e;
+	DIR *tasks;
+
+	CHECK(!kill(test_qemu_pid(), SIGSTOP));
+	snprintf(path, sizeof(path), "/proc/%d/task", test_qemu_pid());
+	tasks = opendir(path);
+	CHECK(tasks);
+	while ((e = readdir(tasks))) {
+		if (e->d_name[0] == '.')
+			continue;
+		do {
+			int fd;
+			ssize_t n;
+
+			snprintf(path, sizeof(path), "%.20s/stat", e->d_name);
+			fd = openat(dirfd(tasks), path, O_RDONLY | O_CLOEXEC);
+			n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+			close(fd);
+			text[n > 0 ? n : 0] = 0;
+		} while (*text && !strstr(text, ") T"));
+	}
+	closedir(tasks);
+}
 
 static void run(const char *cpus)
 {
@@ -33,7 +63,7 @@ static void run(const char *cpus)
 	CHECK_EQ(atomic_load(&l.failed), 0);
 
 	/* each thread has requests under way then */
-	CHECK(!kill(test_qemu_pid(), SIGSTOP));
+	stop_qemu();
 	for (unsigned int i = 0; i < l.threads; i++)
 		while (!atomic_load(&l.thread[i]->in_flight))
 			sched_yield();

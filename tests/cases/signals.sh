@@ -109,7 +109,8 @@ XDG_CACHE_HOME=$UDF_WORK/cache start
 kill -TERM $pid
 finish 'TERM at once'
 [ $status = 0 ] || [ $status = 143 ] || complain "TERM at once: exit status $status"
-left=$(find cache -type f -name '*tmp*' -o -type f -name '.*' 2>/dev/null)
+# (the lock's file stays, for the next)
+left=$(find cache -type f -name '*tmp*' -o -type f -name '.*' ! -name .lock 2>/dev/null)
 [ -z "$left" ] || complain "TERM at once: files are left: $left"
 
 # twice: without waiting for anything, but QEMU ends as well

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # serial
-# timeout: 240
+# timeout: 300
 # variants: plain iommu
 #
 # What Linux puts on a disk: partitions, ext4, xfs, LVM with the device mapper, a loop device; each is used, found again, and taken away.
@@ -55,12 +55,12 @@ lvm=(--config 'activation { udev_sync=0 udev_rules=0 }' --devices "$dev")
 pvcreate -q "${lvm[@]}" "$dev"
 vgcreate -q "${lvm[@]}" udf_test "$dev"
 lvcreate -q "${lvm[@]}" -y -n one -L 64M udf_test
-lvcreate -q "${lvm[@]}" -y -n two -L 384M udf_test
+lvcreate -q "${lvm[@]}" -y -n two -i 1 -L 64M udf_test
 lvs "${lvm[@]}" udf_test
 lsblk -n -o NAME,TYPE "$dev" | grep "udf_test-one *lvm"
 block_fio volume /dev/mapper/udf_test-one --bsrange=4k-64k --iodepth=16 --size=32M
-block_xfs /dev/mapper/udf_test-two
-lvextend -q "${lvm[@]}" -r -L +64M udf_test/one 2>err || lvextend -q "${lvm[@]}" -L +64M udf_test/one
+block_fio other-volume /dev/mapper/udf_test-two --direct=0 --ioengine=psync --bs=64k --size=32M --end_fsync=1
+lvextend -q "${lvm[@]}" -L +64M udf_test/one
 [ "$(blockdev --getsize64 /dev/mapper/udf_test-one)" = $((128 << 20)) ]
 ! pvremove -q "${lvm[@]}" "$dev" 2>err || vm_fail "a volume in use can be removed"
 vgchange -q "${lvm[@]}" -an udf_test
@@ -70,7 +70,7 @@ vgremove -q "${lvm[@]}" -y udf_test
 pvremove -q "${lvm[@]}" "$dev"
 
 echo "the whole disk"
-block_ext4 "$dev"
+mkfs.ext4 -q -F "$dev"
 mount -t ext4 "$dev" mnt
 truncate -s 32M mnt/inner
 loop=$(losetup --find --show --direct-io=on mnt/inner)

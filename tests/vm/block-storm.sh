@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # serial
-# timeout: 2400
+# timeout: 480
+# long-timeout: 3600
 # variants: plain iommu
 #
 # Two ports under verified load, one through ext4, one raw. Their driver processes are killed, stopped, and die of a BUG, udfd with them,
@@ -45,7 +46,7 @@ sync
 start_load() {			# PORT FILE OPTION...
 	local file=$2 port=$1
 	shift 2
-	fio --name="$port" --filename="${file//:/\\:}" --ioengine=libaio --direct=1 --rw=randwrite --bsrange=4k-64k --size=32M --iodepth=8 \
+	fio --name="$port" --filename="${file//:/\\:}" --ioengine=libaio --direct=1 --rw=randwrite --bsrange=4k-64k --size=32M --iodepth=8 --rate_iops=100,100 \
 		--verify=crc32c --verify_fatal=1 --verify_backlog=32 --loops=1000000 --output-format=json --output="fio-$port.json" "$@" 2>"fio-$port.err" &
 	load[$port]=$!
 }
@@ -107,7 +108,7 @@ kind_of() {			# PORT: of its last failure
 
 # death HOW PORT: the other one's I/O goes on as long as the port is gone
 death() {
-	local how=$1 port=$2 other count pid kind=signal
+	local how=$1 port=$2 other count pid kind=signal start=${EPOCHREALTIME/./}
 
 	other=$([ "$port" = a ] && echo b || echo a)
 	pid=$(block_member "$port" pid)
@@ -120,6 +121,7 @@ death() {
 	vm_until 30 goes_on "$other" "$count" || vm_fail "$other: I/O does not go on while $port is gone"
 	recovers "$port" "$pid"
 	[ "$(kind_of "$port")" = $kind ] || vm_fail "$port: $how is recorded as $(kind_of "$port")"
+	echo "$port: $how, at work again after $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
 	deaths[$port]=$((deaths[$port] + 1))
 }
 
@@ -195,7 +197,7 @@ dd if="/dev/${disk_of[b]}" bs=1M skip=240 count=8 iflag=direct status=none | cmp
 echo "to the kernel's own driver, and back"
 "$udf" stop a
 block_stock "${address[a]}"
-[ ! -e "/dev/${disk_of[a]}" ] || vm_fail "the block device is still there"
+vm_until 10 test ! -e "/dev/${disk_of[a]}" || vm_fail "the block device is still there"
 mount -t ext4 "/dev/$disk" mnt
 cmp precious mnt/precious
 head -c 4M precious >mnt/more

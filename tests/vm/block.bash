@@ -38,7 +38,8 @@ block_find() {			# ADDRESS
 	local d
 
 	for d in /sys/block/*; do
-		case $(readlink -f "$d") in
+		case ${d##*/},$(readlink -f "$d") in
+		udf-*) ;;
 		*"/$1/"*) disk=${d##*/}; return 0 ;;
 		esac
 	done

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # serial
-# timeout: 240
+# timeout: 300
 # variants: plain iommu
 #
 # A block device, as every user of one finds it: its limits are those of the stock driver's for the same device; data at all depths and

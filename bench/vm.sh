@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Run the benchmarks of bench/vm in the virtual machine and write their tables: vm.sh BUILD ROUNDS [RESULTS]. In the folder RESULTS is what each of them
+# has said; one that is there already is not run again.
+set -eu
+export LC_ALL=C
+
+build=$(realpath "$1") rounds=$2
+top=$(realpath "$(dirname "$0")/..")
+if [ $# = 3 ]; then
+	work=$(realpath "$3")
+else
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
+fi
+
+run() {			# SCRIPT VARIANT MODE [N]
+	local script=$1
+	shift
+	local result=$work/$script.$1.$2
+	[ ! -s "$result" ] || return 0
+	printf '\r%-40s' "$script $*" >&2
+	rm -rf "$work/run"
+	mkdir "$work/run"
+	UDF_TOP=$top UDF_BUILD=$build UDF_WORK=$work/run timeout 900 "$top/bench/vm/$script" "$@" >"$work/part" || cat "$work/part" >&2
+	mv "$work/part" "$result"
+	rm -rf "$work/run"
+}
+
+median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2; else print 0 }'; }
+percentile() { sort -n | awk -v p="$1" '{ v[NR] = $1 } END { print v[int((NR - 1) * p + 0.999) + 1] }'; }
+# value FILE LABEL DEPTH FIELD: the median of what lines of LABEL say
+value() { sed -n "s/^guest: $2 .*depth=$3 .* *$4=\([0-9.]*\).*/\1/p" "$work/$1" | median; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b) printf "%.2f", a / b; else print "?" }'; }
+row() { printf '| %s | %.0f | %.0f | %s |\n' "$1" "$2" "$3" "$(ratio "$3" "$2")"; }
+rate() { awk '{ printf "%.0f", $1 ? 32e6 / $1 : 0 }'; }
+
+"$build/udf" image prepare >/dev/null
+run block.sh plain count "$rounds"
+run attached.sh iommu count "$rounds"
+run null.sh plain count "$rounds"
+run block.sh plain one "$rounds"
+run block.sh plain single "$rounds"
+run null.sh plain one "$rounds"
+run memory.sh plain time
+run recovery.sh plain count 10
+printf '\r%40s\r' '' >&2
+
+c=block.sh.plain.count a=attached.sh.iommu.count n=null.sh.plain.count
+cat <<TEXT
+## In a virtual machine: the kernel's block devices, attached applications
+
+Debian's stock kernel in QEMU without KVM, with the same NVMe controller (null back end) for all; 4 KiB random reads with io_uring, in turn,
+medians of up to $rounds rounds. Counted are the guest's instructions, of all processes and the kernel, by a plugin of QEMU's (bench/vm/count.c): one processor, and
+no scheduler for either disk. What a string instruction moves counts as one for each step, so a copy of the data would be seen. What a timer tick or a vCPU that spins costs is in it, and so depends a little on how fast the machine is.
+
+| instructions for each read | in-kernel nvme | UDF | ratio |
+| --- | --- | --- | --- |
+TEXT
+row "block device of the kernel, depth 1" "$(value $c native 1 insns)" "$(value $c udf1 1 insns)"
+row "block device of the kernel, depth 32" "$(value $c native 32 insns)" "$(value $c udf1 32 insns)"
+row "attached application, depth 1, IOMMU on for both" "$(value $a native 1 insns)" "$(value $a attached 1 insns)"
+row "attached application, depth 32, IOMMU on for both" "$(value $a native 32 insns)" "$(value $a attached 32 insns)"
+row "attached application, depth 32, against in-kernel nvme without an IOMMU" "$(value $c native 32 insns)" "$(value $a attached 32 insns)"
+cat <<'TEXT'
+
+What a process adds to each read, in instructions: a UDF block device over in-kernel nvme; nbdkit's null plugin by the kernel's NBD, and a
+target_core_user handler that does nothing, each over null_blk.
+
+| depth | UDF | NBD | TCMU |
+| --- | --- | --- | --- |
+TEXT
+for depth in 1 32; do
+	awk -v d=$depth -v u="$(value $c udf1 $depth insns)" -v n="$(value $c native $depth insns)" -v z="$(value $n null $depth insns)" \
+		-v b="$(value $n nbd $depth insns)" -v t="$(value $n tcmu $depth insns)" 'BEGIN { printf "| %d | %.0f | %.0f | %.0f |\n", d, u - n, b - z, t - z }'
+done
+cat <<'TEXT'
+
+Timed, which says less. Without KVM a change of the address space costs far more than on a processor, since QEMU then forgets where its translated code is,
+and a guest's processor that spins takes the lock that QEMU's devices need. On a host with other load the medians of latency are steadier than the number of reads, so
+reads per second at depth 32 are 32 divided by the median latency. "One" is one processor; "two" are two that take turns in one thread. (With a
+thread for each the figures of UDF are worse by a factor of ten and more: a processor that waits for a spinlock takes the lock of QEMU's again and again
+from that which holds the spinlock.)
+
+| figure | in-kernel nvme | UDF | ratio |
+| --- | --- | --- | --- |
+TEXT
+for mode in one single; do
+	name=$([ $mode = one ] && echo one || echo two)
+	f=block.sh.plain.$mode
+	row "reads per second at depth 32, $name" "$(value $f native 32 p50_us | rate)" "$(value $f udf1 32 p50_us | rate)"
+	row "latency at depth 1, median, us, $name" "$(value $f native 1 p50_us)" "$(value $f udf1 1 p50_us)"
+done
+t=null.sh.plain.one u=block.sh.plain.one
+awk -v u="$(value $u udf1 1 p50_us)" -v n="$(value $u native 1 p50_us)" -v z="$(value $t null 1 p50_us)" -v b="$(value $t nbd 1 p50_us)" \
+	-v t="$(value $t tcmu 1 p50_us)" 'BEGIN { printf "\nAdded to the median latency at depth 1, as above, one processor, us: UDF %.0f, NBD %.0f, TCMU %.0f.\n", u - n, b - z, t - z }'
+cat <<'TEXT'
+
+| figure | |
+| --- | --- |
+TEXT
+field() { sed -n "s/.*[ :]$2=\([0-9.]*\).*/\1/p" "$work/$1"; }
+m=memory.sh.plain.time r=recovery.sh.plain.count
+printf '| private memory of a driver process, idle, twelve running, MiB | %.1f |\n' "$(field $m private_kib | median | awk '{ print $1 / 1024 }')"
+printf '| memory that the machine has less for each, MiB | %.1f |\n' "$(field $m available_kib_each | awk '{ print $1 / 1024 }')"
+printf '| system calls of the driver process for each read, depth 32 | %s |\n' "$(field $m per_io)"
+printf '| copies of data | 0 |\n'
+printf '| reset of the device, ms | %.0f |\n' "$(sed -n 's/.*reset ms=//p' "$work/$r" | median)"
+printf '| from the kill of a driver process to the first completed read, millions of instructions, median of ten | %.0f |\n' "$(field $r insns | median | awk '{ print $1 / 1e6 }')"
+printf '| the same, largest of ten | %.0f |\n' "$(field $r insns | percentile 1 | awk '{ print $1 / 1e6 }')"
+printf '| the same, less the two zeroings of the memory for DMA, which count as one for each byte | %.0f |\n' "$(field $r insns | median | awk '{ print ($1 - 2 * 134217728) / 1e6 }')"
+printf '| the same in this virtual machine, less the reset, ms, median | %.0f |\n' "$(paste -d- <(field $r recovery_ms) <(yes "$(sed -n 's/.*reset ms=//p' "$work/$r" | median)" | head -n 10) | bc | median)"
+cat <<'TEXT'
+
+- What the machine has less for each driver process is mostly the port's memory for DMA (`memory`, 128 MiB), which belongs to no process.
+- The recovery under udfd with a standby process is dominated by that memory: the page allocator clears it, and the DMA API once more.
+- Wall times of a recovery say nothing here: the processor is emulated, on a host with other load.
+TEXT

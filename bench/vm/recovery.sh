@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# recovery.sh plain count|time [KILLS [MEMORY]]: a driver process under udfd is killed under load; the time until a read of its block device is completed again, and
+# the time that resetting the device takes, which is part of it.
+. "${UDF_TOP:-.}/bench/vm/guest.sh"
+bench_machine "$@"
+vm_start "$@"
+
+set -e
+cd /run/share
+insmod "$kmod"
+vm_bind 0000:01:00.0
+for ((i = 0; i < 5; i++)); do
+	start=$EPOCHREALTIME
+	echo 1 >/sys/bus/pci/devices/0000:01:00.0/reset
+	echo "$start $EPOCHREALTIME" | awk '{ printf "reset ms=%.1f\n", ($2 - $1) * 1000 }'
+done
+mkdir -p /run/udf /run/state
+cat >/run/udf.conf <<CONF
+[port disks]
+device = pci:class=0108
+backoff-min = 0.001
+backoff-max = 0.001
+failures = 1000
+${4:+memory = $4}
+CONF
+UDF_KERNEL_ROOT=$UDF_BUILD/kernel/root "$UDF_BUILD/udfd" --config /run/udf.conf --state-dir /run/state 2>>udfd.log &
+udfd=$!
+trap 'tail -n 40 udfd.log' ERR
+udf=$UDF_BUILD/udf
+port=disks-0000:01:00.0
+vm_until 20 "$udf" ports >/dev/null
+"$udf" start $port || :
+vm_until 30 test -b $bench_disk
+for ((i = 0; i < ${3:-10}; i++)); do
+	"$udf" status $port --json | jq -r .pid >pid
+	line=$("$bench/load" $bench_disk --depth 32 --kill pid)
+	[ "$bench_mode" != count ] || { sync; line+=$(awk '/^(kernel|load|user) / { printf " %s=%d", $1, $2; sum += $2 } END { printf " insns=%d", sum }' counts); }
+	echo "$line"
+	sleep 2
+done
+kill $udfd
+wait
