@@ -225,9 +225,6 @@ enum udf_locking {
 	LOCK_NONE,		/* run() takes the port's lock itself */
 };
 
-/* An operation's place is its number. */
-#define OP(cmd, ...) [_IOC_NR(cmd)] = { cmd, __VA_ARGS__ }
-
 static const struct udf_op {
 	unsigned int cmd;
 	u32 flags;		/* that are known */
@@ -235,22 +232,22 @@ static const struct udf_op {
 	enum udf_locking locking;
 	int (*run)(struct udf_port *port, void *arg);
 } ops[] = {
-	OP(UDF_PORT_INFO, 0, offsetof(struct udf_port_info, reserved), LOCK_PORT, info_ioctl),
-	OP(UDF_PORT_CONFIG, UDF_PORT_WRITE, offsetof(struct udf_port_config_access, reserved), LOCK_PORT, udf_config_ioctl),
-	OP(UDF_PORT_ACCESS, UDF_PORT_WRITE, sizeof(struct udf_port_bar_access), LOCK_PORT, udf_bar_access_ioctl),
-	OP(UDF_PORT_DMA_MASK, 0, sizeof(struct udf_port_dma_mask), LOCK_PORT, udf_dma_mask_ioctl),
-	OP(UDF_PORT_DMA_ALLOC, 0, sizeof(struct udf_port_dma_alloc), LOCK_PORT, udf_dma_alloc_ioctl),
-	OP(UDF_PORT_IRQ_ENABLE, 0, offsetof(struct udf_port_irq_enable, reserved), LOCK_PORT, udf_irq_enable_ioctl),
-	OP(UDF_PORT_IRQ_EVENTFD, 0, sizeof(struct udf_port_irq_eventfd), LOCK_PORT, udf_irq_eventfd_ioctl),
-	OP(UDF_PORT_IRQ_MASK, UDF_PORT_MASKED, sizeof(struct udf_port_irq_mask), LOCK_PORT, udf_irq_mask_ioctl),
-	OP(UDF_PORT_RESET, 0, offsetof(struct udf_port_reset, reserved), LOCK_DEVICE, reset_ioctl),
-	OP(UDF_PORT_MEM_ADD, 0, offsetof(struct udf_port_mem_add, reserved), LOCK_NONE, udf_mem_add_ioctl),
-	OP(UDF_PORT_MEM_REMOVE, 0, offsetof(struct udf_port_mem_remove, reserved), LOCK_PORT, udf_mem_remove_ioctl),
-	OP(UDF_PORT_BLOCK_START, UDF_PORT_BLOCK_FAIL, offsetof(struct udf_port_block_start, reserved), LOCK_PORT, udf_block_start_ioctl),
-	OP(UDF_PORT_BLOCK_EVENTFD, 0, offsetof(struct udf_port_block_eventfd, reserved), LOCK_PORT, udf_block_eventfd_ioctl),
-	OP(UDF_PORT_BLOCK_DISK, ~0u, offsetof(struct udf_port_block_disk, reserved), LOCK_NONE, udf_block_disk_ioctl),
-	OP(UDF_PORT_BLOCK_GONE, 0, offsetof(struct udf_port_block_gone, reserved), LOCK_NONE, udf_block_gone_ioctl),
-	OP(UDF_PORT_BLOCK_BELL, 0, sizeof(struct udf_port_block_bell), LOCK_NONE, udf_block_bell_ioctl),
+	[_IOC_NR(UDF_PORT_INFO)] = { UDF_PORT_INFO, 0, offsetof(struct udf_port_info, reserved), LOCK_PORT, info_ioctl },
+	[_IOC_NR(UDF_PORT_CONFIG)] = { UDF_PORT_CONFIG, UDF_PORT_WRITE, offsetof(struct udf_port_config_access, reserved), LOCK_PORT, udf_config_ioctl },
+	[_IOC_NR(UDF_PORT_ACCESS)] = { UDF_PORT_ACCESS, UDF_PORT_WRITE, sizeof(struct udf_port_bar_access), LOCK_PORT, udf_bar_access_ioctl },
+	[_IOC_NR(UDF_PORT_DMA_MASK)] = { UDF_PORT_DMA_MASK, 0, sizeof(struct udf_port_dma_mask), LOCK_PORT, udf_dma_mask_ioctl },
+	[_IOC_NR(UDF_PORT_DMA_ALLOC)] = { UDF_PORT_DMA_ALLOC, 0, sizeof(struct udf_port_dma_alloc), LOCK_PORT, udf_dma_alloc_ioctl },
+	[_IOC_NR(UDF_PORT_MEM_ADD)] = { UDF_PORT_MEM_ADD, 0, offsetof(struct udf_port_mem_add, reserved), LOCK_NONE, udf_mem_add_ioctl },
+	[_IOC_NR(UDF_PORT_MEM_REMOVE)] = { UDF_PORT_MEM_REMOVE, 0, offsetof(struct udf_port_mem_remove, reserved), LOCK_PORT, udf_mem_remove_ioctl },
+	[_IOC_NR(UDF_PORT_IRQ_ENABLE)] = { UDF_PORT_IRQ_ENABLE, 0, offsetof(struct udf_port_irq_enable, reserved), LOCK_PORT, udf_irq_enable_ioctl },
+	[_IOC_NR(UDF_PORT_IRQ_EVENTFD)] = { UDF_PORT_IRQ_EVENTFD, 0, sizeof(struct udf_port_irq_eventfd), LOCK_PORT, udf_irq_eventfd_ioctl },
+	[_IOC_NR(UDF_PORT_IRQ_MASK)] = { UDF_PORT_IRQ_MASK, UDF_PORT_MASKED, sizeof(struct udf_port_irq_mask), LOCK_PORT, udf_irq_mask_ioctl },
+	[_IOC_NR(UDF_PORT_RESET)] = { UDF_PORT_RESET, 0, offsetof(struct udf_port_reset, reserved), LOCK_DEVICE, reset_ioctl },
+	[_IOC_NR(UDF_PORT_BLOCK_START)] = { UDF_PORT_BLOCK_START, UDF_PORT_BLOCK_FAIL, offsetof(struct udf_port_block_start, reserved), LOCK_PORT, udf_block_start_ioctl },
+	[_IOC_NR(UDF_PORT_BLOCK_EVENTFD)] = { UDF_PORT_BLOCK_EVENTFD, 0, offsetof(struct udf_port_block_eventfd, reserved), LOCK_PORT, udf_block_eventfd_ioctl },
+	[_IOC_NR(UDF_PORT_BLOCK_DISK)] = { UDF_PORT_BLOCK_DISK, ~0u, offsetof(struct udf_port_block_disk, reserved), LOCK_NONE, udf_block_disk_ioctl },
+	[_IOC_NR(UDF_PORT_BLOCK_GONE)] = { UDF_PORT_BLOCK_GONE, 0, offsetof(struct udf_port_block_gone, reserved), LOCK_NONE, udf_block_gone_ioctl },
+	[_IOC_NR(UDF_PORT_BLOCK_BELL)] = { UDF_PORT_BLOCK_BELL, 0, sizeof(struct udf_port_block_bell), LOCK_NONE, udf_block_bell_ioctl },
 };
 
 static int run_op(struct udf_port *port, const struct udf_op *op, void *arg)

@@ -3,7 +3,7 @@
 #
 # The demonstration passes, and leaves neither a process (the runner looks for those) nor a file; nor does it when it is interrupted.
 #
-# timeout: 480
+# timeout: 600
 # serial
 set -u
 

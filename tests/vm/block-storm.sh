@@ -46,7 +46,7 @@ sync
 start_load() {			# PORT FILE OPTION...
 	local file=$2 port=$1
 	shift 2
-	fio --name="$port" --filename="${file//:/\\:}" --ioengine=libaio --direct=1 --rw=randwrite --bsrange=4k-64k --size=32M --iodepth=8 \
+	fio --name="$port" --filename="${file//:/\\:}" --ioengine=libaio --direct=1 --rw=randwrite --bsrange=4k-64k --size=32M --iodepth=8 --rate_iops=100,100 \
 		--verify=crc32c --verify_fatal=1 --verify_backlog=32 --loops=1000000 --output-format=json --output="fio-$port.json" "$@" 2>"fio-$port.err" &
 	load[$port]=$!
 }
