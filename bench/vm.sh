@@ -52,7 +52,8 @@ cat <<TEXT
 
 Debian's stock kernel in QEMU without KVM, with the same NVMe controller (null back end) for all; 4 KiB random reads with io_uring, in turn,
 medians of up to $rounds rounds. Counted are the guest's instructions, of all processes and the kernel, by a plugin of QEMU's (bench/vm/count.c): one processor, and
-no scheduler for either disk. What a string instruction moves counts as one for each step, so a copy of the data would be seen. What a timer tick or a vCPU that spins costs is in it, and so depends a little on how fast the machine is.
+no scheduler for either disk. A string instruction counts once for each step, so a copy of the data would be seen. What a timer tick or a vCPU that spins
+costs is in it, and depends on how fast the machine is: a little at depth 32, some thousand at depth 1.
 
 | instructions for each read | in-kernel nvme | UDF | ratio |
 | --- | --- | --- | --- |
@@ -76,11 +77,11 @@ for depth in 1 32; do
 done
 cat <<'TEXT'
 
-Timed, which says less. Without KVM a change of the address space costs far more than on a processor, since QEMU then forgets where its translated code is,
-and a guest's processor that spins takes the lock that QEMU's devices need. On a host with other load the medians of latency are steadier than the number of reads, so
-reads per second at depth 32 are 32 divided by the median latency. "One" is one processor; "two" are two that take turns in one thread. (With a
-thread for each the figures of UDF are worse by a factor of ten and more: a processor that waits for a spinlock takes the lock of QEMU's again and again
-from that which holds the spinlock.)
+Timed, on a host whose two processors others kept busy as well. "One" is one processor in the guest; "two" are two that take turns in one thread. Reads per
+second are 32 divided by the median latency at depth 32, which such load disturbs less than it does the mean. These ratios are far worse than those of
+instructions, and why has not been measured in full. Known is that a driver process that spins competes with QEMU's own thread for the device, and a
+profile of QEMU suggests that each round of its loop goes through the lock that the device needs. With a thread for each of the guest's processors UDF was
+slower still, by a factor of ten and more: there the largest part of the instructions was that of a processor that waits for a spinlock.
 
 | figure | in-kernel nvme | UDF | ratio |
 | --- | --- | --- | --- |
@@ -114,5 +115,5 @@ cat <<'TEXT'
 
 - What the machine has less for each driver process is mostly the port's memory for DMA (`memory`, 128 MiB), which belongs to no process.
 - The recovery under udfd with a standby process is dominated by that memory: the page allocator clears it, and the DMA API once more.
-- Wall times of a recovery say nothing here: the processor is emulated, on a host with other load.
+- Wall times of a recovery say little here: the processor is emulated, on a host with other load.
 TEXT
