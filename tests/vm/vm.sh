@@ -123,7 +123,7 @@ vm_boot() {			# ARGUMENT...
 		echo
 	} >"$share/start"
 	append="console=ttyS0 quiet panic=-1 oops=panic tsc=reliable no_timer_check mitigations=off nokaslr cryptomgr.notests=1"
-	append+=" random.trust_cpu=on log_buf_len=4M$vm_append"
+	append+=" random.trust_cpu=on log_buf_len=4M tsc_early_khz=$("$build/vm/tsc")$vm_append"
 	[ "${1-}" != iommu ] || append+=" intel_iommu=on"
 	cd "$UDF_WORK" || exit 1
 	# Devices of the machine itself come first: the numbers of the others are then the same in all variants.
