@@ -58,7 +58,8 @@ static void free_chunks(struct udf_port *port, struct udf_chunk *chunk, unsigned
 /* The next chunk, of at most *LEN bytes; where memory is scattered *LEN becomes smaller, down to a grain. */
 static int alloc_chunk(struct udf_port *port, struct udf_chunk *c, size_t *len)
 {
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
+	/* the DMA API zeroes what it gives, in any case: once is enough */
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
 
 	for (;;) {
 		if (fatal_signal_pending(current))

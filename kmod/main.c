@@ -13,6 +13,7 @@
 #include <linux/idr.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/pci.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
@@ -231,22 +232,22 @@ static const struct udf_op {
 	enum udf_locking locking;
 	int (*run)(struct udf_port *port, void *arg);
 } ops[] = {
-	{ UDF_PORT_INFO, 0, offsetof(struct udf_port_info, reserved), LOCK_PORT, info_ioctl },
-	{ UDF_PORT_CONFIG, UDF_PORT_WRITE, offsetof(struct udf_port_config_access, reserved), LOCK_PORT, udf_config_ioctl },
-	{ UDF_PORT_ACCESS, UDF_PORT_WRITE, sizeof(struct udf_port_bar_access), LOCK_PORT, udf_bar_access_ioctl },
-	{ UDF_PORT_DMA_MASK, 0, sizeof(struct udf_port_dma_mask), LOCK_PORT, udf_dma_mask_ioctl },
-	{ UDF_PORT_DMA_ALLOC, 0, sizeof(struct udf_port_dma_alloc), LOCK_PORT, udf_dma_alloc_ioctl },
-	{ UDF_PORT_MEM_ADD, 0, offsetof(struct udf_port_mem_add, reserved), LOCK_NONE, udf_mem_add_ioctl },
-	{ UDF_PORT_MEM_REMOVE, 0, offsetof(struct udf_port_mem_remove, reserved), LOCK_PORT, udf_mem_remove_ioctl },
-	{ UDF_PORT_IRQ_ENABLE, 0, offsetof(struct udf_port_irq_enable, reserved), LOCK_PORT, udf_irq_enable_ioctl },
-	{ UDF_PORT_IRQ_EVENTFD, 0, sizeof(struct udf_port_irq_eventfd), LOCK_PORT, udf_irq_eventfd_ioctl },
-	{ UDF_PORT_IRQ_MASK, UDF_PORT_MASKED, sizeof(struct udf_port_irq_mask), LOCK_PORT, udf_irq_mask_ioctl },
-	{ UDF_PORT_RESET, 0, offsetof(struct udf_port_reset, reserved), LOCK_DEVICE, reset_ioctl },
-	{ UDF_PORT_BLOCK_START, UDF_PORT_BLOCK_FAIL, offsetof(struct udf_port_block_start, reserved), LOCK_PORT, udf_block_start_ioctl },
-	{ UDF_PORT_BLOCK_EVENTFD, 0, offsetof(struct udf_port_block_eventfd, reserved), LOCK_PORT, udf_block_eventfd_ioctl },
-	{ UDF_PORT_BLOCK_DISK, ~0u, offsetof(struct udf_port_block_disk, reserved), LOCK_NONE, udf_block_disk_ioctl },
-	{ UDF_PORT_BLOCK_GONE, 0, offsetof(struct udf_port_block_gone, reserved), LOCK_NONE, udf_block_gone_ioctl },
-	{ UDF_PORT_BLOCK_BELL, 0, sizeof(struct udf_port_block_bell), LOCK_NONE, udf_block_bell_ioctl },
+	[_IOC_NR(UDF_PORT_INFO)] = { UDF_PORT_INFO, 0, offsetof(struct udf_port_info, reserved), LOCK_PORT, info_ioctl },
+	[_IOC_NR(UDF_PORT_CONFIG)] = { UDF_PORT_CONFIG, UDF_PORT_WRITE, offsetof(struct udf_port_config_access, reserved), LOCK_PORT, udf_config_ioctl },
+	[_IOC_NR(UDF_PORT_ACCESS)] = { UDF_PORT_ACCESS, UDF_PORT_WRITE, sizeof(struct udf_port_bar_access), LOCK_PORT, udf_bar_access_ioctl },
+	[_IOC_NR(UDF_PORT_DMA_MASK)] = { UDF_PORT_DMA_MASK, 0, sizeof(struct udf_port_dma_mask), LOCK_PORT, udf_dma_mask_ioctl },
+	[_IOC_NR(UDF_PORT_DMA_ALLOC)] = { UDF_PORT_DMA_ALLOC, 0, sizeof(struct udf_port_dma_alloc), LOCK_PORT, udf_dma_alloc_ioctl },
+	[_IOC_NR(UDF_PORT_MEM_ADD)] = { UDF_PORT_MEM_ADD, 0, offsetof(struct udf_port_mem_add, reserved), LOCK_NONE, udf_mem_add_ioctl },
+	[_IOC_NR(UDF_PORT_MEM_REMOVE)] = { UDF_PORT_MEM_REMOVE, 0, offsetof(struct udf_port_mem_remove, reserved), LOCK_PORT, udf_mem_remove_ioctl },
+	[_IOC_NR(UDF_PORT_IRQ_ENABLE)] = { UDF_PORT_IRQ_ENABLE, 0, offsetof(struct udf_port_irq_enable, reserved), LOCK_PORT, udf_irq_enable_ioctl },
+	[_IOC_NR(UDF_PORT_IRQ_EVENTFD)] = { UDF_PORT_IRQ_EVENTFD, 0, sizeof(struct udf_port_irq_eventfd), LOCK_PORT, udf_irq_eventfd_ioctl },
+	[_IOC_NR(UDF_PORT_IRQ_MASK)] = { UDF_PORT_IRQ_MASK, UDF_PORT_MASKED, sizeof(struct udf_port_irq_mask), LOCK_PORT, udf_irq_mask_ioctl },
+	[_IOC_NR(UDF_PORT_RESET)] = { UDF_PORT_RESET, 0, offsetof(struct udf_port_reset, reserved), LOCK_DEVICE, reset_ioctl },
+	[_IOC_NR(UDF_PORT_BLOCK_START)] = { UDF_PORT_BLOCK_START, UDF_PORT_BLOCK_FAIL, offsetof(struct udf_port_block_start, reserved), LOCK_PORT, udf_block_start_ioctl },
+	[_IOC_NR(UDF_PORT_BLOCK_EVENTFD)] = { UDF_PORT_BLOCK_EVENTFD, 0, offsetof(struct udf_port_block_eventfd, reserved), LOCK_PORT, udf_block_eventfd_ioctl },
+	[_IOC_NR(UDF_PORT_BLOCK_DISK)] = { UDF_PORT_BLOCK_DISK, ~0u, offsetof(struct udf_port_block_disk, reserved), LOCK_NONE, udf_block_disk_ioctl },
+	[_IOC_NR(UDF_PORT_BLOCK_GONE)] = { UDF_PORT_BLOCK_GONE, 0, offsetof(struct udf_port_block_gone, reserved), LOCK_NONE, udf_block_gone_ioctl },
+	[_IOC_NR(UDF_PORT_BLOCK_BELL)] = { UDF_PORT_BLOCK_BELL, 0, sizeof(struct udf_port_block_bell), LOCK_NONE, udf_block_bell_ioctl },
 };
 
 static int run_op(struct udf_port *port, const struct udf_op *op, void *arg)
@@ -269,19 +270,26 @@ static int run_op(struct udf_port *port, const struct udf_op *op, void *arg)
 	return ret;
 }
 
+/* SIZE bytes of the process's, in SMALL if they fit there. Returns them, or an error pointer. */
+static void *copy_arg(const void __user *user, size_t size, void *small, size_t small_size)
+{
+	if (size > small_size)
+		return memdup_user(user, size);
+	return copy_from_user(small, user, size) ? ERR_PTR(-EFAULT) : small;
+}
+
 static long port_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 {
-	const struct udf_op *op = ops;
+	const struct udf_op *op = &ops[array_index_nospec(_IOC_NR(cmd), ARRAY_SIZE(ops))];
 	size_t size = _IOC_SIZE(cmd);
+	u64 small[4];
 	void *arg;
 	long ret;
 
-	while (op < ops + ARRAY_SIZE(ops) && op->cmd != cmd)
-		op++;
-	if (op == ops + ARRAY_SIZE(ops))
+	if (op->cmd != cmd)
 		return -ENOTTY;
 	/* one copy in, one out, no lock held meanwhile: what was checked is what is used */
-	arg = memdup_user((void __user *)user, size);
+	arg = copy_arg((void __user *)user, size, small, sizeof(small));
 	if (IS_ERR(arg))
 		return PTR_ERR(arg);
 	ret = -EINVAL;
@@ -289,7 +297,8 @@ static long port_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 		ret = run_op(file->private_data, op, arg);
 	if (!ret && _IOC_DIR(cmd) & _IOC_READ && copy_to_user((void __user *)user, arg, size))
 		ret = -EFAULT;
-	kfree(arg);
+	if (arg != small)
+		kfree(arg);
 	return ret;
 }
 

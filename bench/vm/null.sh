@@ -51,6 +51,6 @@ for ((round = 0; round < ${3:-1}; round++)); do
 	done
 done
 rm $port/lun/lun_0/null
-rmdir $port/lun/lun_0 $port $config/loopback/* $core
+rmdir $port/lun/lun_0 $port ${port%/*} $core
 kill $tcmu $nbd $nbdkit || :
 cp /proc/kallsyms /run/share/kallsyms

@@ -668,9 +668,8 @@ static void fuzz_block(void)
 		words = (uint32_t *)&s;
 		if (random64() % 2)
 			words[random64() % (sizeof(s) / 4)] = (uint32_t)interesting();
-		/* nobody is to wait for ever for a process that is not there */
-		if (!s.wait_ms)
-			s.wait_ms = 1;
+		/* nobody is to wait for long for a process that is not there */
+		s.wait_ms = 1 + s.wait_ms % 64;
 		ioctl(fd, UDF_PORT_BLOCK_START, &s);
 		return;
 	case 1:

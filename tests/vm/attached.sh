@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # serial
 # timeout: 240
-# variants: iommu plain
+# variants: iommu
+# more variants: plain
 #
 # An application that is attached to a driver process over udf_port: the device reaches its buffers where they are, which takes an IOMMU; the
 # driver process is killed under load, and its successor goes on with the requests. Without an IOMMU it is told why not.

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # serial
 # timeout: 300
-# variants: plain iommu
+# variants: plain
+# more variants: iommu
 #
 # What Linux puts on a disk: partitions, ext4, xfs, LVM with the device mapper, a loop device; each is used, found again, and taken away.
 . "${UDF_TOP:-.}/tests/vm/block.bash"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # serial
 # timeout: 200
-# variants: plain iommu
+# variants: plain
+# more variants: iommu
 #
 # The driver process is killed again and again under load, and ended in order as well: who uses the block device notices nothing but a pause.
 . "${UDF_TOP:-.}/tests/vm/vm.sh"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # serial
 # timeout: 300
-# variants: plain iommu
+# variants: plain
+# more variants: iommu
 #
 # The stock nvme.ko in a process performs the requests of a block device of the kernel: data that the process never touches, lists of
 # segments, flushes, discards; it ends, and the block device waits for the next process.

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # serial
 # timeout: 150
-# variants: plain iommu
+# variants: plain
+# more variants: iommu
 #
 # Kernel code of the driver process touches the data of the kernel's requests, and so does an attached application's driver its own: the disk has
 # protection information, which the process makes and checks. Each finds its memory, side by side and in turns.

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # serial
 # timeout: 300
-# variants: plain iommu
+# variants: plain
+# more variants: iommu
 #
 # A driver process is killed while the device writes to its memory, and another one starts on the same port at once: twelve times, on one
 # and two vCPUs. What was written stays, no memory is lost, the device reaches nothing that is freed (with an IOMMU its log would tell).

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # serial
 # timeout: 240
-# variants: plain iommu
+# variants: plain
+# more variants: iommu
 #
 # The stock nvme.ko in a process drives a PCI function through udf_port: data goes in and comes back, on one and two vCPUs; afterwards the
 # kernel's own driver finds it there.

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # serial
 # timeout: 120
-# variants: plain iommu
+# variants: plain
+# more variants: iommu
 #
 # The device is unplugged while a driver process reads from it: the process says so and ends by itself, and the kernel removes the device.
 . "${UDF_TOP:-.}/tests/vm/vm.sh"

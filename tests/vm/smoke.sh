@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # serial
 # timeout: 120
-# variants: plain iommu
+# variants: plain
+# more variants: iommu
 #
 # The machine itself: it boots, has its devices, and udf_port loads, takes a function, gives it back, and unloads.
 . "${UDF_TOP:-.}/tests/vm/vm.sh"

@@ -226,9 +226,9 @@ static void udf_vcpu_wait(struct udf_vcpu *vcpu)
 	const struct timespec check = { .tv_nsec = HELD_CHECK_NS };
 
 	for (;;) {
+		int fd = atomic_load(&vcpu->fd);	/* first: who did not see it, and woke the futex, has said before why */
 		uint32_t seq = atomic_load(&vcpu->wake);
 		uint64_t held_at = atomic_load(&vcpu->held_at);
-		int fd = atomic_load(&vcpu->fd);
 
 		udf_vcpu_doze(vcpu, true);
 		if (udf_vcpu_pending(vcpu)) {
