@@ -9,12 +9,22 @@
  */
 #include <linux/dma-mapping.h>
 #include <linux/eventfd.h>
+#include <linux/module.h>
 #include <linux/nospec.h>
 
 #include "block.h"
 #include "compat.h"
 
 #define REAP_BATCH 32
+
+static unsigned int deaths = 10;
+module_param(deaths, uint, 0644);
+MODULE_PARM_DESC(deaths, "a request that was in flight at so many deaths of driver processes fails instead of being issued again; 0: never (default 10)");
+
+/* Of each request, from when it is first issued until it has ended. */
+struct udf_history {
+	unsigned int deaths;		/* of driver processes, that it has seen in flight */
+};
 
 /* ---- memory ---- */
 
@@ -228,6 +238,12 @@ static blk_status_t push(struct udf_queue *q, struct udf_disk *d, struct request
 	if (!q->running || !e->disk)
 		return READ_ONCE(d->dead) || READ_ONCE(d->failing) ? BLK_STS_IOERR : BLK_STS_RESOURCE;
 	blk_mq_start_request(rq);
+	if (!(rq->rq_flags & RQF_DONTPREP)) {
+		struct udf_history *history = blk_mq_rq_to_pdu(rq);
+
+		history->deaths = 0;
+		rq->rq_flags |= RQF_DONTPREP;
+	}
 	smp_store_release(&s->rq, rq);
 	udf_ring_push(&q->ring, e);
 	return BLK_STS_OK;
@@ -353,6 +369,19 @@ int udf_queue_reap(struct udf_queue *q)
 	return n < 0 ? -EPROTO : 0;
 }
 
+/* Whether RQ has seen so many processes die that it may be why they do. */
+static bool is_deadly(struct udf_block *b, struct request *rq)
+{
+	struct udf_history *history = blk_mq_rq_to_pdu(rq);
+	unsigned int limit = READ_ONCE(deaths);
+
+	if (!limit || ++history->deaths < limit)
+		return false;
+	dev_err(b->dev, "%u driver processes have died with this request in flight, which fails now: operation %u at sector %llu, %u bytes\n",
+		limit, req_op(rq), (u64)blk_rq_pos(rq), blk_rq_bytes(rq));
+	return true;
+}
+
 void udf_queue_take_back(struct udf_queue *q, bool fail)
 {
 	unsigned int i;
@@ -364,7 +393,7 @@ void udf_queue_take_back(struct udf_queue *q, bool fail)
 		if (!rq)
 			continue;
 		unmap_data(q->block, &q->slot[i], rq);
-		if (fail || READ_ONCE(d->dead))
+		if (fail || READ_ONCE(d->dead) || is_deadly(q->block, rq))
 			blk_mq_end_request(rq, BLK_STS_IOERR);
 		else
 			blk_mq_requeue_request(rq, false);
@@ -384,6 +413,8 @@ static int init_hctx(struct blk_mq_hw_ctx *hctx, void *data, unsigned int index)
 	hctx->driver_data = &b->queue[index];
 	return 0;
 }
+
+const unsigned int udf_block_request_size = sizeof(struct udf_history);
 
 const struct blk_mq_ops udf_block_ops = {
 	.queue_rq = queue_rq,

@@ -110,6 +110,7 @@ static int init_queues(struct udf_block *b, unsigned int queues, unsigned int en
 		.ops = &udf_block_ops,
 		.nr_hw_queues = queues,
 		.queue_depth = entries,
+		.cmd_size = udf_block_request_size,
 		.numa_node = dev_to_node(b->dev),
 		/* the driver's own kernel code may have a scheduler, if the disk wants one */
 		.flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT,

@@ -83,6 +83,7 @@ struct udf_disk {
 
 /* block-io.c */
 extern const struct blk_mq_ops udf_block_ops;
+extern const unsigned int udf_block_request_size;		/* what each request has for us, bytes */
 int udf_queue_reap(struct udf_queue *q);			/* end what the process has completed; may sleep. -EPROTO: the ring is broken */
 /* End what is in flight, or send it back to be issued again; the device must be quiet. FAIL: see struct udf_port_block_start. */
 void udf_queue_take_back(struct udf_queue *q, bool fail);

@@ -270,35 +270,35 @@ static int run_op(struct udf_port *port, const struct udf_op *op, void *arg)
 	return ret;
 }
 
-/* SIZE bytes of the process's, in SMALL if they fit there. Returns them, or an error pointer. */
-static void *copy_arg(const void __user *user, size_t size, void *small, size_t small_size)
+/* ARG: a copy of the process's structure, made without a lock, as is the one back: what was checked is what is used. */
+static long perform(struct file *file, const struct udf_op *op, void __user *user, void *arg)
 {
-	if (size > small_size)
-		return memdup_user(user, size);
-	return copy_from_user(small, user, size) ? ERR_PTR(-EFAULT) : small;
+	size_t size = _IOC_SIZE(op->cmd);
+	long ret;
+
+	if (*(u32 *)arg & ~op->flags || (op->used < size && memchr_inv(arg + op->used, 0, size - op->used)))
+		return -EINVAL;
+	ret = run_op(file->private_data, op, arg);
+	return !ret && _IOC_DIR(op->cmd) & _IOC_READ && copy_to_user(user, arg, size) ? -EFAULT : ret;
 }
 
 static long port_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 {
 	const struct udf_op *op = &ops[array_index_nospec(_IOC_NR(cmd), ARRAY_SIZE(ops))];
 	size_t size = _IOC_SIZE(cmd);
-	u64 small[4];
+	u64 small[4] = { 0 };
 	void *arg;
 	long ret;
 
 	if (op->cmd != cmd)
 		return -ENOTTY;
-	/* one copy in, one out, no lock held meanwhile: what was checked is what is used */
-	arg = copy_arg((void __user *)user, size, small, sizeof(small));
+	if (size <= sizeof(small))
+		return copy_from_user(small, (void __user *)user, size) ? -EFAULT : perform(file, op, (void __user *)user, small);
+	arg = memdup_user((void __user *)user, size);
 	if (IS_ERR(arg))
 		return PTR_ERR(arg);
-	ret = -EINVAL;
-	if (!(*(u32 *)arg & ~op->flags) && (op->used == size || !memchr_inv(arg + op->used, 0, size - op->used)))
-		ret = run_op(file->private_data, op, arg);
-	if (!ret && _IOC_DIR(cmd) & _IOC_READ && copy_to_user((void __user *)user, arg, size))
-		ret = -EFAULT;
-	if (arg != small)
-		kfree(arg);
+	ret = perform(file, op, (void __user *)user, arg);
+	kfree(arg);
 	return ret;
 }
 

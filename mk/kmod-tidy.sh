@@ -31,4 +31,4 @@ tidy() {			# SOURCE
 [ $# -gt 0 ] || mapfile -t -O 0 all < <(cd "$dir" && find . -maxdepth 1 -name '*.c' ! -name '*.mod.c' -printf '%P\n')
 export dir headers checks
 export -f tidy
-printf '%s\0' "${@:-${all[@]}}" | xargs -0 -n 1 -P "$(nproc)" -I '{}' bash -c 'tidy "$dir/{}"'
+printf '%s\0' "${@:-${all[@]}}" | xargs -0 -P "$(nproc)" -I '{}' bash -c 'tidy "$dir/{}"'

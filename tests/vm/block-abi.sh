@@ -49,7 +49,7 @@ start hold $port /run/disk
 state coupled
 dd if=/run/data of=$dev bs=256k count=16 oflag=direct &
 writer=$!
-vm_until 10 grep -v "^ *0 *0$" $sys/inflight
+vm_until 10 grep -q took said
 end
 dd if=$dev of=/run/read bs=64k count=64 iflag=direct &
 reader=$!
@@ -64,6 +64,19 @@ start serve $port /run/disk
 wait $writer && wait $reader
 cmp -n 4194304 /run/disk /run/data
 end
+
+# a request that kills whoever performs it is not for ever; what comes after it is performed
+dd if=/run/data of=$dev bs=4k seek=4096 count=1 oflag=direct 2>dd.log &
+writer=$!
+for n in 1 2 3 4 5 6 7 8 9 10; do
+	kill -0 $writer
+	start hold $port /run/disk
+	vm_until 10 grep -q took said
+	end
+done
+! wait $writer || exit 1
+grep "Input/output error" dd.log
+dmesg | grep "10 driver processes have died with this request in flight, which fails now: operation 1 at sector 32768, 4096 bytes"
 
 # a limit to waiting, and another life
 start serve $port /run/disk wait=500

@@ -5,7 +5,7 @@
  * It announces a disk, and performs its requests itself: it copies between FILE and the memory of requests, as it may touch that.
  *
  *	serve	until it is killed
- *	hold	takes requests and completes none
+ *	hold	takes requests, says "took" for each, and completes none
  *	lie	serves, but writes into the rings whatever comes to its mind; expects to lose the port
  *	break	serves some, then says that there are more completions than can be: loses the port
  *	bad	everything that must be refused, and with which error
@@ -226,8 +226,11 @@ static void serve(bool completing, bool lying)
 				if (got < 0)
 					return;		/* its lies have made it so */
 				idle = false;
-				if (!completing)
+				if (!completing) {
+					puts("took");
+					fflush(stdout);
 					continue;
+				}
 				if (breaking && !--breaking) {
 					break_ring(i);
 					return;
