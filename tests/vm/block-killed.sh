@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # serial
 # timeout: 200
-# variants: plain
-# more variants: iommu
+# more variants: plain iommu
 #
 # The driver process is killed again and again under load, and ended in order as well: who uses the block device notices nothing but a pause.
 . "${UDF_TOP:-.}/tests/vm/vm.sh"
