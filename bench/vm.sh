@@ -77,8 +77,8 @@ for depth in 1 32; do
 done
 cat <<'TEXT'
 
-Timed, on a host whose two processors others kept busy as well. "One" is one processor in the guest; "two" are two that take turns in one thread. Reads per
-second are 32 divided by the median latency at depth 32, which such load disturbs less than it does the mean. These ratios are far worse than those of
+Timed, on a host with two processors and nothing else to do. "One" is one processor in the guest; "two" are two that take turns in one thread. Reads per
+second are 32 divided by the median latency at depth 32, which other load disturbs less than it does the mean. These ratios are worse than those of
 instructions, and why has not been measured in full. Known is that a driver process that spins competes with QEMU's own thread for the device, and a
 profile of QEMU suggests that each round of its loop goes through the lock that the device needs. With a thread for each of the guest's processors UDF was
 slower still, by a factor of ten and more: there the largest part of the instructions was that of a processor that waits for a spinlock.
@@ -115,5 +115,5 @@ cat <<'TEXT'
 
 - What the machine has less for each driver process is mostly the port's memory for DMA (`memory`, 128 MiB), which belongs to no process.
 - The recovery under udfd with a standby process is dominated by that memory: the page allocator clears it, and the DMA API once more.
-- Wall times of a recovery say little here: the processor is emulated, on a host with other load.
+- Wall times of a recovery say little here: the processor is emulated.
 TEXT
