@@ -157,6 +157,18 @@ writes() {			# PORT: one is in flight
 	[ "$writes" -gt 0 ]
 }
 
+# Write in large pieces besides, where fio does not, until one is seen in flight: fio's own are too short for being met.
+begin_write() {			# PORT
+	local where=(of="/dev/${disk[$1]}" seek=32)
+
+	[ "$1" != $with_files ] || where=(of=/run/mnt/more)
+	dd if=/dev/zero "${where[@]}" bs=1M count=16 oflag=direct conv=notrunc status=none &
+	writer=$!
+	until writes "$1"; do
+		kill -0 $writer 2>/dev/null || return 1
+	done
+}
+
 kill_driver() { kill -KILL "$1"; }
 stop_driver() { kill -STOP "$1"; }
 
@@ -177,13 +189,14 @@ death() {			# PORT TEXT COMMAND
 	local -A before=()
 
 	pid[$name]=$(member "$name" pid)
-	vm_until 30 writes "$name" || die "$name: nothing is written"
 	for other in "${names[@]}"; do before[$other]=$(completed "$other"); done
+	vm_until 30 begin_write "$name" || die "$name: nothing is written"
 	"$3" "${pid[$name]}" || die "$name: $3"
 	happened[$name]=$2
 	say "$name: $2, while it writes"
 	vm_until 60 runs_anew "$name" || die "$name does not run again"
 	vm_until 30 goes_on "$name" "$(completed "$name")" || die "$name: I/O does not go on"
+	wait $writer || die "$name: a write has failed"
 	for other in "${names[@]}"; do
 		goes_on "$other" "${before[$other]}" || die "$other: no I/O while $name had no driver"
 	done
@@ -237,7 +250,7 @@ table() {
 			recorded=$("$udf" failures "$name" --json | jq -r .kind | xargs)
 		fi
 		row "$name" "${address[$name]}" "${happened[$name]}" "$recorded" "${restarts[$name]}" "$gap ms" "$w" "$r" "$error"
-		[ "$error" = 0 ] && [ "$w" -gt 100 ] && [ "$r" -ge $((w - 64)) ] || { echo "$name: not all is verified"; bad=1; }
+		[ "$error" = 0 ] && [ "$w" -ge 48 ] && [ "$r" -ge $((w - 64)) ] || { echo "$name: not all is verified"; bad=1; }
 	done <jobs
 	echo
 	say "ports whose driver died were without I/O for $shortest ms or more, the others, who share two emulated CPUs with their successors, for $quiet ms at most"
