@@ -49,7 +49,7 @@ cp "$top"/include/udf/{port-abi,ring}.h "$system/kmod/include/udf/"
 chroot "$system" make -s -C "/usr/src/linux-headers-$release" M=/kmod KCFLAGS=-Werror modules
 cp "$system/kmod/udf_port.ko" "$dir/kmod/$release/"
 
-cp "$build"/vm/{abi,ramdisk,init,vmlinux} "$dir/vm/"
+cp "$build"/vm/{abi,ramdisk,init,tsc,vmlinux} "$dir/vm/"
 "$dir/vm/vmlinux" "$dir/kernel/root/boot/vmlinuz-$release" "$dir/vm/vmlinux.elf"
 "$top/tests/vm/initrd.sh" "$dir/vm/init" "$dir/kernel/root" "$release" "$dir/vm/initrd"
 UDF_BUILD=$dir "$top/tests/run" "$@"
