@@ -315,11 +315,6 @@ static void queue_rqs(struct request **list)
 
 /* ---- completion ---- */
 
-static void end_batch(struct io_comp_batch *batch)
-{
-	blk_mq_end_request_batch(batch);
-}
-
 static void complete_one(struct udf_queue *q, const struct udf_ring_cqe *c, struct io_comp_batch *batch)
 {
 	struct udf_slot *s = &q->slot[array_index_nospec(c->user_data, q->block->entries)];
@@ -329,7 +324,7 @@ static void complete_one(struct udf_queue *q, const struct udf_ring_cqe *c, stru
 	if (!rq)
 		return;		/* was completed: who says so twice does not know what it does, but hurts nobody */
 	unmap_data(q->block, s, rq);
-	if (!blk_mq_add_to_batch(rq, batch, status != BLK_STS_OK, end_batch))
+	if (!blk_mq_add_to_batch(rq, batch, status != BLK_STS_OK, blk_mq_end_request_batch))
 		blk_mq_end_request(rq, status);
 }
 

@@ -19,8 +19,6 @@
 #include "block.h"
 #include "compat.h"
 
-#define NAME_MAX_LEN 13		/* of a driver's disk: see disk_name in struct gendisk */
-
 /* ---- waiting and failing; with the block's lock ---- */
 
 /* Let the queue run again, for better or worse. */
@@ -202,7 +200,7 @@ static int start(struct udf_block *b, struct udf_port_block_start *s)
 	/* what the process sees of requests ends there; the DMA memory's own mask is another */
 	ret = dma_set_mask(b->dev, DMA_BIT_MASK(min_t(u32, s->dma_bits, UDF_PORT_REQUEST_BITS)));
 	if (!ret) {
-		udf_dma_any_segment(b->dev);
+		dma_set_max_seg_size(b->dev, UINT_MAX);
 		ret = make_rings(b, s);
 	}
 	if (ret) {
@@ -212,7 +210,6 @@ static int start(struct udf_block *b, struct udf_port_block_start *s)
 	}
 	b->fail = s->flags & UDF_PORT_BLOCK_FAIL;
 	b->wait_ms = s->wait_ms;
-	b->coupled = false;
 	s->queues = b->nr_queues;
 	s->entries = b->entries;
 	s->segments = UDF_SEGMENTS;
@@ -465,7 +462,7 @@ static bool is_text(const char *text, size_t size)
 
 static bool is_name(const char *name)
 {
-	return *name && strlen(name) <= NAME_MAX_LEN && !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")];
+	return *name && strlen(name) <= UDF_PORT_DISK_NAME_MAX && !name[strspn(name, UDF_PORT_DISK_NAME_CHARS)];
 }
 
 static bool is_power(u64 value, u64 low, u64 high)

@@ -94,10 +94,4 @@ static inline struct gendisk *udf_alloc_disk(struct blk_mq_tag_set *tags, const 
 #define UDF_QUEUE_RQS
 #endif
 
-/* What of a driver's limits the machine's DMA does not need to keep. */
-static inline void udf_dma_any_segment(struct device *dev)
-{
-	dma_set_max_seg_size(dev, UINT_MAX);
-}
-
 #endif

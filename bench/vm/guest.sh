@@ -53,8 +53,8 @@ bench_pid=
 bench_udf() {
 	[ -n "$bench_pid" ] && return
 	vm_bind 0000:01:00.0
-	"$UDF_BUILD/udf" run --device pci:0000:01:00.0 --block "$@" >disks 2>>log &
-	bench_pid=$!
+	vm_serve 0000:01:00.0 "$@"
+	bench_pid=$pid
 	vm_until 20 grep -q nvme0n1 disks
 	vm_until 20 test -b $bench_disk
 }

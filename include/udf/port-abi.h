@@ -319,6 +319,8 @@ struct udf_port_reset {
 #define UDF_PORT_REQUEST_BITS	43	/* device addresses of requests are below 1 << this */
 #define UDF_PORT_QUEUES_MAX	64
 #define UDF_PORT_DISKS_MAX	64	/* of one port */
+#define UDF_PORT_DISK_NAME_MAX	13	/* bytes: what a block device's name has room for behind "udf-0000:03:00.0-" */
+#define UDF_PORT_DISK_NAME_CHARS	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
 #define UDF_PORT_BLOCK_FAIL	1u	/* flag of struct udf_port_block_start: when the session ends requests fail, with EIO, instead of waiting */
 
@@ -400,7 +402,7 @@ struct udf_port_block_eventfd {
  * @size: bytes
  * @max_discard: bytes, 0: no discard
  * @max_write_zeroes: bytes, 0: none
- * @name: the driver's: letters, digits, '-', '_'; at most 13 bytes
+ * @name: the driver's: UDF_PORT_DISK_NAME_CHARS, 1 ... UDF_PORT_DISK_NAME_MAX bytes, and a 0
  * @serial: printable, ends with a 0, as the next two
  * @model: for people
  * @wwid: world-wide id

@@ -37,7 +37,6 @@ static int pages_map(const struct kapi_region *m, bool map)
 {
 	unsigned long start = ALIGN_DOWN((unsigned long)virt_to_page((void *)m->base), PAGE_SIZE);
 	unsigned long end = PAGE_ALIGN((unsigned long)virt_to_page((void *)(m->base + m->len)));
-
 	int err = 0;
 
 	if (all_pages)

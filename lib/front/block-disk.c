@@ -10,8 +10,6 @@
 #include "common/log.h"
 #include "port/port.h"
 
-#define NAME_MAX_LEN 13		/* what is left of a gendisk's name behind "udf-0000:03:00.0-", with room for a partition's number */
-
 /* ---- what is said ---- */
 
 static void set_state(struct udf_block *b, struct udf_block_disk *d, enum udf_block_state state, const char *why)
@@ -86,7 +84,7 @@ static const char *unsuitable(const struct host_front_disk *r)
 
 	if (r->flags & HOST_DISK_ZONED)
 		return "it is zoned";
-	if (!len || len > NAME_MAX_LEN || strspn(r->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != len)
+	if (!len || len > UDF_PORT_DISK_NAME_MAX || strspn(r->name, UDF_PORT_DISK_NAME_CHARS) != len)
 		return "its name is too long, or has other characters than letters, digits, - and _";
 	return NULL;
 }

@@ -11,15 +11,11 @@ vm_nvme a 64M
 vm_start "$@"
 
 set -ex
-udf=$UDF_BUILD/udf
 insmod "$kmod"
 vm_bind 0000:01:00.0
 disk=/dev/udf-0000:01:00.0-nvme0n1
 
-run() {
-	"$udf" run --device pci:0000:01:00.0 --block "$@" >disks 2>>log &
-	pid=$!
-}
+run() { vm_serve 0000:01:00.0 "$@"; }
 
 run --cpus 2
 set +x; vm_until 20 test -b $disk; set -x

@@ -26,8 +26,7 @@ mount -t tracefs none /run/trace
 echo 'address >= 0x80000000000 && address < 0x100000000000' >/run/trace/events/exceptions/page_fault_user/filter
 echo 1 >/run/trace/events/exceptions/page_fault_user/enable
 
-"$udf" run --device pci:0000:01:00.0 --block --serve /run/driver --cpus 2 >disks 2>log &
-pid=$!
+vm_serve 0000:01:00.0 --serve /run/driver --cpus 2
 vm_until 20 test -b $disk
 head -c 16M /dev/urandom >/run/data
 sum=$(md5sum </run/data)

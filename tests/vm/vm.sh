@@ -184,6 +184,12 @@ vm_until() {
 	done
 }
 
+# vm_serve ADDRESS [OPTION...]: a driver process without udfd, whose disks become block devices of the kernel; its process id is $pid
+vm_serve() {
+	"$UDF_BUILD/udf" run --device "pci:$1" --block "${@:2}" >disks 2>>log &
+	pid=$!
+}
+
 # vm_bind ADDRESS [DRIVER]: hand a function to udf_port, or to DRIVER; vm_unbind ADDRESS: take it from its driver
 vm_unbind() {
 	[ ! -e "/sys/bus/pci/devices/$1/driver" ] || echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"
