@@ -115,3 +115,15 @@ vm_unbind 0000:01:00.0
 vm_until 10 test ! -e $dev
 wait $pid
 rmmod udf_port
+
+# whoever dies while its disk is scanned for partitions, and whose successor has another one: neither scan keeps the port
+insmod "$kmod"
+vm_bind 0000:01:00.0
+start hold $port /run/disk
+vm_until 10 grep -q took said
+end
+start hold $port /run/disk name=ram1
+end
+vm_unbind 0000:01:00.0
+! ls /sys/block | grep udf || exit 1
+rmmod udf_port
