@@ -287,6 +287,15 @@ static void commit_rqs(struct blk_mq_hw_ctx *hctx)
 }
 
 #ifdef UDF_QUEUE_RQS
+/* A process that sleeps wakes up while many requests are being queued: it looks for them for a while, and asks again before it sleeps. */
+static void rouse(struct udf_queue *q)
+{
+	spin_lock(&q->lock);
+	if (q->running && q->eventfd && udf_ring_sleeps(&q->ring))
+		udf_eventfd_signal(q->eventfd);
+	spin_unlock(&q->lock);
+}
+
 /*
  * What a task has gathered under its plug, with no detour for each: one ring of the bell. What cannot be queued now stays in the list, and comes
  * again by queue_rq(); the block layer has not looked whether the queue is quiesced, but then there is no process or the disk is not coupled.
@@ -301,6 +310,8 @@ static void queue_rqs(struct request **list)
 		rq->rq_next = NULL;
 		if (hctx && hctx != rq->mq_hctx)
 			commit_rqs(hctx);
+		if (hctx != rq->mq_hctx && next)
+			rouse(rq->mq_hctx->driver_data);
 		hctx = rq->mq_hctx;
 		if (queue_one(hctx->driver_data, rq, !next)) {
 			*end = rq;

@@ -357,7 +357,7 @@ struct udf_port_block_start {
 };
 
 /**
- * struct udf_port_block_eventfd - UDF_PORT_BLOCK_EVENTFD: what is signalled when a ring passes its sq_event
+ * struct udf_port_block_eventfd - UDF_PORT_BLOCK_EVENTFD: what is signalled when a ring passes its sq_event, or is about to
  * @flags: 0
  * @queue: which ring
  * @fd: an eventfd, or -1 for none

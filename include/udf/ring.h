@@ -169,6 +169,12 @@ static inline int udf_ring_publish(struct udf_ring *r)
 	return udf_ring_passes(__atomic_load_n(&r->shared->sq_event, __ATOMIC_RELAXED), old, r->sq);
 }
 
+/* Producer: whether the consumer waits to be woken by the next request to be shown. For a hint: no barrier. */
+static inline int udf_ring_sleeps(const struct udf_ring *r)
+{
+	return __atomic_load_n(&r->shared->sq_event, __ATOMIC_RELAXED) == r->sq_published;
+}
+
 /* Producer: take one completion. Returns 1, or 0 when there is none. */
 static inline int udf_ring_reap(struct udf_ring *r, struct udf_ring_cqe *c)
 {
@@ -223,17 +229,29 @@ static inline int udf_ring_wait_sq(struct udf_ring *r)
 	return udf_ring_peek(r);
 }
 
-/* Consumer: complete a request that was taken. Returns 1 when the producer must be woken. */
-static inline int udf_ring_post(struct udf_ring *r, unsigned long user_data, int result)
+/* Consumer: complete a request that was taken; invisible until shown. */
+static inline void udf_ring_put(struct udf_ring *r, unsigned long user_data, int result)
 {
-	struct udf_ring_cqe *c = &r->cqes[r->cq & r->mask];
+	struct udf_ring_cqe *c = &r->cqes[r->cq++ & r->mask];
 
 	c->user_data = user_data;
 	c->result = result;
 	c->reserved = 0;
-	__atomic_store_n(&r->shared->cq_tail, ++r->cq, __ATOMIC_RELEASE);
+}
+
+/* Consumer: show the last N completions that were put (not 0). Returns 1 when the producer must be woken. */
+static inline int udf_ring_show(struct udf_ring *r, unsigned int n)
+{
+	__atomic_store_n(&r->shared->cq_tail, r->cq, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);	/* pairs with udf_ring_wait_cq() */
-	return udf_ring_passes(__atomic_load_n(&r->shared->cq_event, __ATOMIC_RELAXED), r->cq - 1, r->cq);
+	return udf_ring_passes(__atomic_load_n(&r->shared->cq_event, __ATOMIC_RELAXED), r->cq - n, r->cq);
+}
+
+/* Consumer: complete a request that was taken. Returns 1 when the producer must be woken. */
+static inline int udf_ring_post(struct udf_ring *r, unsigned long user_data, int result)
+{
+	udf_ring_put(r, user_data, result);
+	return udf_ring_show(r, 1);
 }
 
 #endif

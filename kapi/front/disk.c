@@ -153,6 +153,11 @@ void kapi_disk_put(struct kapi_disk *d)
 	percpu_ref_put(&d->users);
 }
 
+void kapi_disk_put_many(struct kapi_disk *d, unsigned int n)
+{
+	percpu_ref_put_many(&d->users, n);
+}
+
 static int open_bdev(struct kapi_disk *d)
 {
 	d->mode = FMODE_READ | FMODE_WRITE;

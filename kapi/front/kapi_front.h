@@ -15,6 +15,7 @@
 
 #include <linux/blkdev.h>
 #include <linux/kobject.h>
+#include <linux/llist.h>
 #include <linux/percpu-refcount.h>
 #include <linux/types.h>
 
@@ -46,6 +47,14 @@ long kapi_front_command(struct host_front_command *c);
 
 struct kapi_queue;
 
+/* What a request must know of its queue; see queue.c. */
+struct kapi_queue_traits {
+	const struct kapi_domain *domain;	/* whose memory its requests name; NULL: this process's application */
+	bool polls;			/* requests may be polled for */
+	bool gathered;			/* they are the machine's kernel's, which is told of completions by the run */
+	const unsigned int *nr_polled;	/* by its thread; then that must not wait: what it would wait for may wait for that */
+};
+
 /* A disk slot. Its place in the array is its slot of the host's table. */
 struct kapi_disk {
 	unsigned int id;		/* 0: free */
@@ -66,8 +75,11 @@ struct kapi_request {
 	struct bio_vec vec[UDF_RING_INLINE];
 	struct bio_vec *list;		/* more segments than these: allocated */
 	struct kapi_queue *queue;
+	const struct kapi_queue_traits *traits;	/* the queue's */
 	struct kapi_disk *disk;
 	struct kapi_request *next;	/* while free */
+	struct llist_node done;		/* while it is gathered, with its result */
+	int result;
 	bool polled;			/* its completion is polled for, by its queue's thread */
 	bool again;			/* it could not be submitted without waiting: a work item does it */
 	struct list_head poll;		/* then */
@@ -84,6 +96,8 @@ int kapi_disk_close(unsigned int id);
 /* The open disk ID with a use of it, NULL when there is none; given back by kapi_disk_put(). Any context. */
 struct kapi_disk *kapi_disk_get(unsigned int id);
 void kapi_disk_put(struct kapi_disk *d);
+/* Give back N uses at once. */
+void kapi_disk_put_many(struct kapi_disk *d, unsigned int n);
 
 /* queue.c */
 void kapi_queues_init(void);
@@ -93,25 +107,19 @@ int kapi_queue_detach(unsigned long id);
 void kapi_queue_complete(struct kapi_request *r, int result);
 /* Whether R may be polled for; if so it is, from now until its completion. Called by kapi_request_start(). */
 bool kapi_queue_poll(struct kapi_request *r);
-/* Whether R's thread must not wait: it has to poll, for what it would wait for may wait for that. */
-bool kapi_queue_nowait(const struct kapi_request *r);
-/* Whether R is one of the machine's kernel. */
-bool kapi_queue_kernel(const struct kapi_request *r);
 /* R, which may be polled for, could not be submitted without waiting: kapi_request_slow() follows. Any context. */
 void kapi_queue_again(struct kapi_request *r);
 
 /* request.c */
 /*
  * Check R->sqe and send it on its way; kapi_queue_complete() follows in any case. May sleep for a free request of the driver, unless
- * kapi_queue_nowait().
+ * its thread polls.
  */
 void kapi_request_start(struct kapi_request *r);
 /* The same for what takes long, or for what could not be started without waiting. */
 void kapi_request_slow(struct work_struct *work);
 
 /* queue.c */
-/* Whose memory Q's requests name; NULL: this process's application. */
-const struct kapi_domain *kapi_queue_domain(const struct kapi_queue *q);
 /* The N segments that a request of Q's has listed at ADDR; NULL: it may not. Any context. */
 const struct udf_ring_segment *kapi_queue_list(const struct kapi_queue *q, unsigned long addr, unsigned int n);
 

@@ -24,7 +24,7 @@
 #include "kapi_front.h"
 
 #define BATCH 32	/* entries of one ring before the next ring has its turn */
-#define UNTOLD 32	/* completions before their owner is told in any case */
+#define GATHERED 32	/* completions before they are posted in any case */
 #define BURST 16	/* looks at the devices, of some 100 ns each, before anything else has its turn */
 #define POLLS 1250	/* fruitless bursts before the thread sleeps between two of them */
 
@@ -33,10 +33,10 @@ struct kapi_queue {
 	struct udf_ring ring;		/* its .cq belongs to whoever holds the lock */
 	struct kapi_request *ready;	/* free requests that the thread has to itself */
 	unsigned int cpu, slot;
-	bool closing, broken, polls, gathered;
+	bool closing, broken;
+	struct kapi_queue_traits traits;
 	struct list_head polled;	/* requests that are polled for, until they are reclaimed */
 	unsigned int nr_polled;
-	const struct kapi_domain *domain;
 	const char *lists;		/* of segments; NULL: in the domain's memory */
 	unsigned long lists_size;
 
@@ -55,7 +55,8 @@ struct front_cpu {
 	unsigned int nr;		/* slots of QUEUES that have been used */
 	unsigned int nr_polled;		/* of all queues */
 	unsigned int gathering;		/* kapi_front_gather() calls that have not ended */
-	unsigned int untold;		/* completions since host_front_notify() that host_front_ring() is due for */
+	unsigned int nr_done;		/* about how many there are in DONE */
+	struct llist_head done;		/* completions that are gathered */
 	struct llist_head due;		/* queues whose owners are to be told */
 	struct kapi_queue *queues[HOST_FRONT_QUEUES];
 };
@@ -63,10 +64,15 @@ struct front_cpu {
 static struct front_cpu cpus[HOST_CPUS_MAX];
 static DEFINE_MUTEX(attach_lock);
 
+static void queue_put_many(struct kapi_queue *q, int n)
+{
+	if (atomic_sub_and_test(n, &q->in_flight))
+		complete(&q->drained);
+}
+
 static void queue_put(struct kapi_queue *q)
 {
-	if (atomic_dec_and_test(&q->in_flight))
-		complete(&q->drained);
+	queue_put_many(q, 1);
 }
 
 static void tell_due(struct front_cpu *c)
@@ -81,15 +87,61 @@ static void tell_due(struct front_cpu *c)
 	}
 }
 
-/* The end of a run. */
+/* First free, then show: who sees a completion may send the next request at once. */
+static void put(struct kapi_queue *q, struct kapi_request *r, int result)
+{
+	unsigned long user_data = r->sqe.user_data;
+
+	r->next = q->freed;
+	q->freed = r;
+	udf_ring_put(&q->ring, user_data, result);
+}
+
+/* From NODE on, those of the first one's queue and disk, under one lock. Returns the next one. */
+static struct llist_node *post_some(struct llist_node *node, bool *notified)
+{
+	struct kapi_request *r = llist_entry(node, struct kapi_request, done);
+	struct kapi_queue *q = r->queue;
+	struct kapi_disk *disk = r->disk;
+	unsigned long flags;
+	unsigned int n = 0;
+	bool notify;
+
+	raw_spin_lock_irqsave(&q->lock, flags);
+	do {
+		node = node->next;
+		put(q, r, r->result);
+		n++;
+		r = llist_entry(node, struct kapi_request, done);
+	} while (node && r->queue == q && r->disk == disk);
+	notify = udf_ring_show(&q->ring, n);
+	raw_spin_unlock_irqrestore(&q->lock, flags);
+
+	if (disk)
+		kapi_disk_put_many(disk, n);
+	if (notify) {
+		host_front_notify(q->cookie);
+		*notified = true;
+	}
+	queue_put_many(q, n);
+	return node;
+}
+
+/* The end of a run. An interrupt in the midst of this may post and tell before us. */
 static void ring(struct front_cpu *c)
 {
+	struct llist_node *node;
+	bool notified = false;
+
 	if (!llist_empty(&c->due))
 		tell_due(c);
-	if (!READ_ONCE(c->untold))
+	if (llist_empty(&c->done))
 		return;
-	WRITE_ONCE(c->untold, 0);
-	host_front_ring();
+	WRITE_ONCE(c->nr_done, 0);
+	for (node = llist_reverse_order(llist_del_all(&c->done)); node;)
+		node = post_some(node, &notified);
+	if (notified)
+		host_front_ring();
 }
 
 void kapi_front_gather(bool begin)
@@ -102,21 +154,17 @@ void kapi_front_gather(bool begin)
 		ring(c);
 }
 
-/*
- * Completions of a ring that are gathered. The thread tells at the end of its run. An interrupt in the midst of this may tell
- * before us, then we may do so again; never is nothing told.
- */
-static void gather(struct kapi_queue *q, bool notify)
+/* A completion that is posted and told of with others, at the end of a run; the thread's run is a turn. */
+static void gather(struct kapi_request *r, int result)
 {
 	struct front_cpu *c;
 
+	r->result = result;
 	preempt_disable();
 	c = &cpus[smp_processor_id()];
-	if (notify)
-		host_front_notify(q->cookie);
-	if (notify || READ_ONCE(c->untold))
-		WRITE_ONCE(c->untold, c->untold + 1);
-	if (c->untold >= UNTOLD || (!c->gathering && current != c->task))
+	llist_add(&r->done, &c->done);
+	WRITE_ONCE(c->nr_done, c->nr_done + 1);
+	if (c->nr_done >= GATHERED || (!c->gathering && current != c->task))
 		ring(c);
 	preempt_enable();
 }
@@ -140,24 +188,24 @@ static void tell(struct kapi_queue *q)
 void kapi_queue_complete(struct kapi_request *r, int result)
 {
 	struct kapi_queue *q = r->queue;
-	unsigned long user_data = r->sqe.user_data;
 	unsigned long flags;
 	bool notify;
 
+	if (r->list)
+		kfree(r->list);
+	if (r->traits->gathered) {
+		gather(r, result);
+		return;
+	}
 	if (r->disk && !r->polled)
 		kapi_disk_put(r->disk);
-	kfree(r->list);
 
 	raw_spin_lock_irqsave(&q->lock, flags);
-	/* First free, then post: who sees the completion may send the next request at once. */
-	r->next = q->freed;
-	q->freed = r;
-	notify = udf_ring_post(&q->ring, user_data, result);
+	put(q, r, result);
+	notify = udf_ring_show(&q->ring, 1);
 	raw_spin_unlock_irqrestore(&q->lock, flags);
 
-	if (q->gathered)
-		gather(q, notify);
-	else if (notify)
+	if (notify)
 		tell(q);
 	queue_put(q);
 }
@@ -207,11 +255,6 @@ void kapi_queue_again(struct kapi_request *r)
 	raw_spin_unlock_irqrestore(&q->lock, flags);
 }
 
-const struct kapi_domain *kapi_queue_domain(const struct kapi_queue *q)
-{
-	return q->domain;
-}
-
 const struct udf_ring_segment *kapi_queue_list(const struct kapi_queue *q, unsigned long addr, unsigned int n)
 {
 	unsigned long len = n * sizeof(struct udf_ring_segment);
@@ -219,7 +262,7 @@ const struct udf_ring_segment *kapi_queue_list(const struct kapi_queue *q, unsig
 	if (addr % sizeof(unsigned long))
 		return NULL;
 	if (!q->lists)
-		return (const struct udf_ring_segment *)kapi_memory(q->domain, addr, len);
+		return (const struct udf_ring_segment *)kapi_memory(q->traits.domain, addr, len);
 	return len <= q->lists_size && addr <= q->lists_size - len ? (const struct udf_ring_segment *)(q->lists + addr) : NULL;
 }
 
@@ -272,23 +315,13 @@ bool kapi_queue_poll(struct kapi_request *r)
 {
 	struct kapi_queue *q = r->queue;
 
-	if (!q->polls || !test_bit(QUEUE_FLAG_POLL, &bdev_get_queue(r->disk->bdev)->queue_flags))
+	if (!test_bit(QUEUE_FLAG_POLL, &bdev_get_queue(r->disk->bdev)->queue_flags))
 		return false;
 	r->polled = true;
 	list_add_tail(&r->poll, &q->polled);
 	q->nr_polled++;
 	cpus[q->cpu].nr_polled++;
 	return true;
-}
-
-bool kapi_queue_nowait(const struct kapi_request *r)
-{
-	return cpus[r->queue->cpu].nr_polled;
-}
-
-bool kapi_queue_kernel(const struct kapi_request *r)
-{
-	return r->queue->gathered;
 }
 
 /*
@@ -388,7 +421,8 @@ static bool wait_all(struct front_cpu *c, bool *in_flight)
 
 		if (!q)
 			continue;
-		if (READ_ONCE(q->closing) || (!q->broken && udf_ring_wait_sq(&q->ring)))
+		/* the kernel's rings are the host's to look at, and to ask for a wake-up */
+		if (READ_ONCE(q->closing) || (!q->broken && (q->traits.gathered ? udf_ring_peek(&q->ring) : udf_ring_wait_sq(&q->ring))))
 			busy = true;
 		if (atomic_read(&q->in_flight) > 1)
 			*in_flight = true;
@@ -486,20 +520,22 @@ static struct kapi_queue *queue_new(struct host_front_command *c)
 		struct kapi_request *r = &q->requests[i];
 
 		r->queue = q;
+		r->traits = &q->traits;
 		r->next = q->ready;
 		q->ready = r;
 		INIT_WORK(&r->work, kapi_request_slow);
 	}
 	raw_spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->polled);
-	q->polls = c->flags & HOST_FRONT_POLLED;
-	q->gathered = c->flags & HOST_FRONT_GATHERED;
+	q->traits.polls = c->flags & HOST_FRONT_POLLED;
+	q->traits.gathered = c->flags & HOST_FRONT_GATHERED;
+	q->traits.nr_polled = &cpus[c->cpu].nr_polled;
+	q->traits.domain = kapi_domain_get(c->domain);
 	atomic_set(&q->in_flight, 1);
 	init_completion(&q->stopped);
 	init_completion(&q->drained);
 	q->cpu = c->cpu;
 	q->cookie = c->cookie;
-	q->domain = kapi_domain_get(c->domain);
 	q->lists = c->lists;
 	q->lists_size = c->lists_size;
 	return q;
@@ -517,7 +553,8 @@ int kapi_queue_attach(struct host_front_command *c)
 	int err = -EBUSY;
 	unsigned int i;
 
-	if (c->cpu >= HOST_CPUS_MAX || !cpus[c->cpu].task || c->flags & ~(HOST_FRONT_POLLED | HOST_FRONT_GATHERED) || c->domain >= HOST_FRONT_DOMAINS ||
+	if (c->cpu >= HOST_CPUS_MAX || !cpus[c->cpu].task || c->flags & ~(HOST_FRONT_POLLED | HOST_FRONT_GATHERED) ||
+	    c->flags == (HOST_FRONT_POLLED | HOST_FRONT_GATHERED) || c->domain >= HOST_FRONT_DOMAINS ||
 	    (unsigned long)c->lists % sizeof(unsigned long))
 		return -EINVAL;
 	q = queue_new(c);

@@ -51,7 +51,7 @@ static int check_segment(const struct kapi_request *r, struct udf_ring_segment *
 
 	if (!s->len || s->len > UDF_RING_LENGTH_MAX || (s->addr | s->len) & mask || s->len & (block - 1))
 		return -EINVAL;
-	s->addr = kapi_memory(kapi_queue_domain(r->queue), s->addr, s->len);
+	s->addr = kapi_memory(r->traits->domain, s->addr, s->len);
 	return s->addr ? 0 : -EFAULT;
 }
 
@@ -118,7 +118,8 @@ static void request_end(struct bio *bio)
 	int err = user_error(r, blk_status_to_errno(bio->bi_status));
 	bool again = bio->bi_status == BLK_STS_AGAIN && bio->bi_opf & REQ_NOWAIT;
 
-	bio_uninit(bio);
+	if (bio->bi_blkg || bio->bi_opf & REQ_INTEGRITY)
+		bio_uninit(bio);
 	if (again)
 		kapi_queue_again(r);
 	else
@@ -126,20 +127,25 @@ static void request_end(struct bio *bio)
 }
 
 /*
- * A read or write in one piece of a disk with queues of its own: what submit_bio() would see to beyond blk_mq_submit_bio() is known to be as it must
- * (check_range(), kapi_request_start()), is for stacks of disks, or is statistics. What is in one piece is rarely divided, which would submit
- * its second part first.
+ * A read or write within one page, of a disk with queues of its own: what submit_bio() would see to beyond blk_mq_submit_bio() is known to be as it
+ * must (check_range(), kapi_request_start()), is for stacks of disks, or is statistics; and so it need not belong to a control group. No limit of a
+ * queue divides it, but for chunks: the second part would come to submit_bio(), which wants the group.
  */
-static bool is_plain(const struct bio *bio)
+static bool is_plain(const struct kapi_request *r, unsigned int n, blk_opf_t opf)
 {
-	return bio->bi_vcnt == 1 && !op_is_flush(bio->bi_opf) && !bio->bi_bdev->bd_disk->fops->submit_bio;
+	const struct block_device *bdev = r->disk->bdev;
+
+	return n == 1 && !op_is_flush(opf) && !bdev->bd_disk->fops->submit_bio && !bdev_get_queue((struct block_device *)bdev)->limits.chunk_sectors &&
+	       r->vec[0].bv_offset + r->vec[0].bv_len <= PAGE_SIZE;
 }
 
 static void submit(struct kapi_request *r, struct bio_vec *table, unsigned int n, blk_opf_t opf)
 {
 	struct bio *bio = &r->bio;
+	bool plain = is_plain(r, n, opf);
 
-	bio_init(bio, r->disk->bdev, table, n, opf);
+	bio_init(bio, plain ? NULL : r->disk->bdev, table, n, opf);
+	bio->bi_bdev = r->disk->bdev;
 	/* the default, which would be looked up otherwise */
 	bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
 	bio->bi_vcnt = n;
@@ -147,7 +153,7 @@ static void submit(struct kapi_request *r, struct bio_vec *table, unsigned int n
 	bio->bi_iter.bi_size = n ? r->sqe.length : 0;
 	bio->bi_private = r;
 	bio->bi_end_io = request_end;
-	if (is_plain(bio))
+	if (plain)
 		blk_mq_submit_bio(bio);
 	else
 		submit_bio(bio);
@@ -162,7 +168,7 @@ static void submit_data(struct kapi_request *r, blk_opf_t opf)
 		kapi_queue_complete(r, PTR_ERR(table));
 		return;
 	}
-	if (!r->again && !(r->sqe.flags & UDF_RING_FUA) && kapi_queue_poll(r))
+	if (r->traits->polls && !r->again && !(r->sqe.flags & UDF_RING_FUA) && kapi_queue_poll(r))
 		opf |= REQ_POLLED | REQ_NOWAIT;
 	/* As a direct write of an application that waits for it: not throttled as writeback is. */
 	if (r->sqe.op == UDF_RING_WRITE)
@@ -179,7 +185,7 @@ static void submit_flush(struct kapi_request *r, blk_opf_t opf)
 void kapi_request_start(struct kapi_request *r)
 {
 	/* the machine's kernel has merged what it could */
-	blk_opf_t opf = (kapi_queue_nowait(r) ? REQ_NOWAIT : 0) | (kapi_queue_kernel(r) ? REQ_NOMERGE : 0);
+	blk_opf_t opf = (*r->traits->nr_polled ? REQ_NOWAIT : 0) | (r->traits->gathered ? REQ_NOMERGE : 0);
 	int err;
 
 	r->list = NULL;

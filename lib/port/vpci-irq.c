@@ -434,3 +434,15 @@ int udf_vpci_msix_write(struct udf_vpci *v, unsigned int bar, uint64_t offset, u
 	udf_vpci_irq_deliver(v);
 	return ret;
 }
+
+unsigned int udf_vpci_poll_words(struct udf_vpci *v, unsigned int poller, const volatile uint32_t **words, unsigned int max)
+{
+	struct vpci_polled *p = &v->polled[poller];
+	unsigned int nr_maps = atomic_load_explicit(&p->nr_maps, memory_order_acquire), n = 0;
+
+	for (unsigned int i = 0; i < nr_maps; i++)
+		for (uint64_t bits = atomic_load_explicit(&p->map[i], memory_order_acquire); bits; bits &= bits - 1, n++)
+			if (n < max)
+				words[n] = &v->words[i * 64 + (unsigned int)__builtin_ctzll(bits)];
+	return n;
+}

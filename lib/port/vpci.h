@@ -62,6 +62,8 @@ void udf_vpci_poll_stop(struct udf_vpci *vpci, unsigned int poller);
  */
 int udf_vpci_poll_own(struct udf_vpci *vpci, unsigned int poller, uint64_t addr, int fd);
 void udf_vpci_poll_sleep(struct udf_vpci *vpci, unsigned int poller, bool sleep);
+/* Where POLLER looks: at most MAX words into WORDS, which are UDF_IRQ_IDLE while there is nothing. Returns how many there are. */
+unsigned int udf_vpci_poll_words(struct udf_vpci *vpci, unsigned int poller, const volatile uint32_t **words, unsigned int max);
 
 /* Configuration space: SIZE 1, 2, 4, naturally aligned, OFFSET < 4096. On error *VALUE is all ones. Returns 0, -EINVAL, -ENODEV. */
 int udf_vpci_config_read(struct udf_vpci *vpci, unsigned int offset, unsigned int size, uint32_t *value);

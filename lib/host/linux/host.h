@@ -190,6 +190,16 @@ void udf_rings_remove(unsigned int cpu, struct udf_ring_shared *ring);
 void udf_rings_reset(void);
 /* VCPU, which is idle or at a turn, looks for its interrupts and for entries of its rings itself, if that is its way. Its thread. */
 void udf_vcpu_look(struct udf_vcpu *vcpu);
+/*
+ * What changes when there is something to look for, for a loop that does little else: words and what they are now. Returns how many; more than
+ * UDF_WATCHES: too many to say.
+ */
+#define UDF_WATCHES 16
+struct udf_watch {
+	const volatile uint32_t *word;
+	uint32_t is;
+};
+unsigned int udf_vcpu_watch(struct udf_vcpu *vcpu, struct udf_watch *watch);
 /* Announce that it is about to sleep on its eventfd, and must be woken; or that it has woken up. */
 void udf_vcpu_doze(struct udf_vcpu *vcpu, bool sleep);
 /* Sleep on it, for at most TIMEOUT (NULL: for ever); may return early. */

@@ -3,7 +3,7 @@
  * vCPUs that the machine's kernel wakes itself, with no thread between: they sleep on eventfds, which it signals for their rings of requests and
  * for interrupts of the device. Host world.
  *
- *   kernel: entry in a ring, past sq_event    --+                 spinning, or at a turn: looks at rings and counters
+ *   kernel: entry in a ring, sq_event is set  --+                 spinning, or at a turn: looks at rings and counters
  *   kernel: interrupt, its wake flag is set   --+--> eventfd -->  asleep: is woken, and looks
  *   others: host_cpu_pend(), timer            --+
  *
@@ -54,6 +54,7 @@ int udf_rings_add(unsigned int cpu, struct udf_ring_shared *ring)
 		return -ENOSPC;
 	atomic_store(&vcpu->ring[n].ring, ring);
 	atomic_store(&vcpu->nr_rings, n + 1);
+	host_cpu_pend(cpu, HOST_PEND_FRONT);	/* should it be asleep, it has not asked for this one */
 	return atomic_load(&vcpu->fd);
 }
 
@@ -109,13 +110,58 @@ void udf_vcpu_look(struct udf_vcpu *vcpu)
 		__atomic_fetch_or(&atomic_load(&vcpu->area)->pending, HOST_PEND_FRONT, __ATOMIC_SEQ_CST);
 }
 
+unsigned int udf_vcpu_watch(struct udf_vcpu *vcpu, struct udf_watch *watch)
+{
+	const volatile uint32_t *words[UDF_WATCHES];
+	unsigned int n, i, nr_rings;
+
+	if (atomic_load_explicit(&vcpu->fd, memory_order_relaxed) < 0)
+		return 0;
+	n = udf_vpci_poll_words(udf_host.vpci, vcpu->cpu, words, UDF_WATCHES);
+	nr_rings = atomic_load_explicit(&vcpu->nr_rings, memory_order_acquire);
+	if (n + nr_rings > UDF_WATCHES)
+		return n + nr_rings;
+	for (i = 0; i < n; i++)
+		watch[i] = (struct udf_watch){ words[i], UDF_IRQ_IDLE };
+	for (i = 0; i < nr_rings; i++) {
+		const struct udf_ring_shared *ring = atomic_load_explicit(&vcpu->ring[i].ring, memory_order_relaxed);
+
+		if (ring)
+			watch[n++] = (struct udf_watch){ &ring->sq_tail, vcpu->ring[i].tail };
+	}
+	return n;
+}
+
+/* Ask the ring's producer to signal the next entry, or no more. Returns whether there is one already. */
+static bool ask(struct udf_seen_ring *r, bool signal)
+{
+	struct udf_ring_shared *ring = atomic_load_explicit(&r->ring, memory_order_relaxed);
+	bool due = ring && signal && look_at(r);
+
+	if (!ring)
+		return false;
+	__atomic_store_n(&ring->sq_event, signal ? r->tail : r->tail - 1, __ATOMIC_RELAXED);
+	if (!signal)
+		return false;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);	/* pairs with udf_ring_publish() */
+	return look_at(r) || due;
+}
+
 void udf_vcpu_doze(struct udf_vcpu *vcpu, bool sleep)
 {
+	unsigned int n, i;
+	bool due = false;
+
 	if (atomic_load_explicit(&vcpu->fd, memory_order_relaxed) < 0)
 		return;
 	udf_vpci_poll_sleep(udf_host.vpci, vcpu->cpu, sleep);
 	if (sleep)
-		udf_vcpu_look(vcpu);
+		udf_vpci_poll(udf_host.vpci, vcpu->cpu);
+	n = atomic_load_explicit(&vcpu->nr_rings, memory_order_acquire);
+	for (i = 0; i < n; i++)
+		due |= ask(&vcpu->ring[i], sleep);
+	if (due)
+		__atomic_fetch_or(&atomic_load(&vcpu->area)->pending, HOST_PEND_FRONT, __ATOMIC_SEQ_CST);
 }
 
 void udf_vcpu_doze_on(int fd, const struct timespec *timeout)

@@ -186,14 +186,30 @@ static bool udf_vcpu_take(struct udf_vcpu *vcpu, int from)
 	return true;
 }
 
-/* Spin, since START, for as long as it has paid lately. Returns whether something came. */
-static bool udf_vcpu_spin(struct udf_vcpu *vcpu, uint64_t start)
+static bool udf_watch_changed(const struct udf_watch *watch, unsigned int n)
 {
 	unsigned int i;
 
+	if (n > UDF_WATCHES)
+		return true;
+	for (i = 0; i < n; i++)
+		if (*watch[i].word != watch[i].is)
+			return true;
+	return false;
+}
+
+/* Spin, since START, for as long as it has paid lately. Returns whether something came. */
+static bool udf_vcpu_spin(struct udf_vcpu *vcpu, uint64_t start)
+{
+	struct udf_watch watch[UDF_WATCHES];
+	unsigned int n = UDF_WATCHES + 1, i;
+
 	do {
 		for (i = 0; i < 64; i++) {
-			udf_vcpu_look(vcpu);
+			if (udf_watch_changed(watch, n)) {
+				udf_vcpu_look(vcpu);
+				n = udf_vcpu_watch(vcpu, watch);
+			}
 			if (udf_vcpu_pending(vcpu)) {
 				vcpu->spin_ns = SPIN_MAX_NS;
 				return true;

@@ -138,6 +138,52 @@ static void test_notify_only_when_asked(void **state)
 	assert_int_equal(udf_ring_post(&p->drv, 2, 0), 0);
 }
 
+/* Completions that were put are not there before they are shown, and then with one wake-up, whichever of them the producer waits for. */
+static void test_shown_together(void **state)
+{
+	struct pair *p = *state;
+	struct udf_ring_sqe e;
+	struct udf_ring_cqe c;
+	unsigned long i;
+
+	for (i = 0; i < 4; i++)
+		push(p, i);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(udf_ring_take(&p->drv, &e), 1);
+	udf_ring_put(&p->drv, 0, 0);
+	assert_int_equal(udf_ring_show(&p->drv, 1), 0);
+	assert_int_equal(udf_ring_reap(&p->app, &c), 1);
+	assert_int_equal(udf_ring_wait_cq(&p->app), 0);
+	for (i = 1; i < 4; i++)
+		udf_ring_put(&p->drv, i, -(int)i);
+	assert_int_equal(udf_ring_reap(&p->app, &c), 0);
+	assert_int_equal(udf_ring_show(&p->drv, 3), 1);
+	for (i = 1; i < 4; i++) {
+		assert_int_equal(udf_ring_reap(&p->app, &c), 1);
+		assert_int_equal(c.user_data, i);
+		assert_int_equal(c.result, -(int)i);
+	}
+	assert_int_equal(udf_ring_reap(&p->app, &c), 0);
+}
+
+/* What the producer sees of a consumer that sleeps. */
+static void test_sleeps(void **state)
+{
+	struct pair *p = *state;
+	struct udf_ring_sqe e;
+
+	assert_true(udf_ring_sleeps(&p->app));	/* it has never been there */
+	assert_int_equal(push(p, 0), 1);
+	assert_false(udf_ring_sleeps(&p->app));
+	assert_int_equal(udf_ring_take(&p->drv, &e), 1);
+	assert_int_equal(udf_ring_wait_sq(&p->drv), 0);
+	assert_true(udf_ring_sleeps(&p->app));
+	/* it asks for no more wake-ups: the index before */
+	p->drv.shared->sq_event = p->drv.sq - 1;
+	assert_false(udf_ring_sleeps(&p->app));
+	assert_int_equal(push(p, 1), 0);
+}
+
 static void test_hostile_tail(void **state)
 {
 	struct pair *p = *state;
@@ -289,6 +335,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_index_overflow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kick_only_when_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_notify_only_when_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shown_together, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sleeps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_tail, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_head, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_constants, setup, teardown),

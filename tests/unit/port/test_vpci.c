@@ -480,6 +480,7 @@ static void test_poll_own(void **state)
 {
 	struct fake *f = *state;
 	int fd[2] = { eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK) };
+	const volatile uint32_t *words[2];
 	eventfd_t n;
 
 	wr(f, MSIX + 2, 2, PCI_MSIX_FLAGS_ENABLE);
@@ -507,6 +508,11 @@ static void test_poll_own(void **state)
 	assert_false(count(f, 1));
 	udf_vpci_poll(f->vpci, 0);
 	assert_int_equal(f->messages, 3);
+
+	assert_int_equal(udf_vpci_poll_words(f->vpci, 0, words, 2), 1);
+	assert_ptr_equal(words[0], &f->words[1]);
+	assert_int_equal(udf_vpci_poll_words(f->vpci, 0, words, 0), 1);
+	assert_int_equal(udf_vpci_poll_words(f->vpci, 1, words, 2), 0);
 
 	/* a vector that comes later, and one that moves: what was counted before goes with it */
 	message(f, 7, 1);
