@@ -1,9 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# block.sh VARIANT count|time [ROUNDS]: the same controller by the kernel's own nvme and by the same nvme.ko in a driver process, in turn.
+# block.sh VARIANT MODE [ROUNDS]: the same controller by the kernel's own nvme and by the same nvme.ko in a driver process, in turn.
 . "${UDF_TOP:-.}/bench/vm/guest.sh"
 bench_machine "$@"
 vm_start "$@"
+
+measure() {			# LABEL DEVICE
+	local depth
+	for depth in 1 32; do
+		bench_load "$1" "$2" $depth $latency
+	done
+	[ "$bench_mode" = count ] || bench_fio "$1" "$2" 32
+}
 
 set -e
 modprobe nvme
@@ -12,20 +20,13 @@ rounds=${3:-1}
 for ((round = 0; round < rounds; round++)); do
 	bench_native
 	echo none >/sys/block/nvme0n1/queue/scheduler
-	for depth in 1 32; do
-		bench_load native /dev/nvme0n1 $depth $latency
-	done
+	measure native /dev/nvme0n1
 	vm_unbind 0000:01:00.0
-	for cpus in 1 2; do
-		[ "$bench_mode" = time ] || [ "$bench_mode" = single ] || [ $cpus = 1 ] || continue
-		bench_udf --cpus $cpus --perf-map
-		for depth in 1 32; do
-			bench_load udf$cpus $bench_disk $depth $latency
-		done
-		cp /proc/$bench_pid/maps maps
-		cp /tmp/perf-$bench_pid.map perf.map || :
-		bench_udf_end
-	done
+	bench_udf --cpus 1 --perf-map
+	measure udf1 $bench_disk
+	cp /proc/$bench_pid/maps maps
+	cp /tmp/perf-$bench_pid.map perf.map || :
+	bench_udf_end
 	vm_unbind 0000:01:00.0
 done
 cp /proc/kallsyms /run/share/kallsyms

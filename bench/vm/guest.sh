@@ -2,14 +2,16 @@
 # shellcheck shell=bash
 #
 # guest.sh: for the scripts of this folder, which are like the cases of tests/vm. bench_machine VARIANT MODE describes the machine: one controller
-# with a null back end. MODE is count (one processor, its instructions are counted) or time (two).
+# with a null back end. MODE is count (one processor, its instructions are counted), one (processor), single (two that take turns in one
+# thread of QEMU's) or time (two in a thread each). No pages of the guest's are gathered to huge ones, which costs at times that have nothing to do
+# with I/O.
 . "${UDF_TOP:-.}/tests/vm/vm.sh"
 
 bench_machine() {
 	vm_drivers
 	vm_backend -blockdev driver=null-co,node-name=null,size=1073741824,read-zeroes=off
 	vm_device nvme,id=null,serial=null,drive=null
-	vm_kernel norandmaps
+	vm_kernel norandmaps transparent_hugepage=never
 	[ "$2" != count ] || bench_count
 	bench=$UDF_BUILD/bench/vm
 	bench_mode=$2
@@ -38,6 +40,13 @@ bench_load() {
 		line=$("$bench/${bench_program:-load}" "$device" --depth "$depth" --seconds "${bench_seconds:-3}" "$@")
 	fi
 	echo "$label $line"
+}
+
+# bench_fio LABEL DEVICE DEPTH: the same by fio as it is, which sends one request at a time and takes what is there
+bench_fio() {
+	fio --name=bench --filename="${2//:/\\:}" --direct=1 --ioengine=io_uring --rw=randread --bs=4k --iodepth="$3" --time_based \
+		--runtime="${bench_seconds:-3}" --minimal >fio.out
+	awk -F';' -v label="$1" -v depth="$3" '{ printf "%s fio depth=%s iops=%d us_per_io=%.2f\n", label, depth, $8, 1e6 / $8 }' fio.out
 }
 
 bench_native() {
