@@ -143,6 +143,54 @@ static void test_errors_name_the_line(void **state)
 	bad("[port a]\ndevice=qemu:x\n[defaults]\ncpus=1", "before the first");
 }
 
+/*
+ * Every key there is, cut, doubled and with wrong bytes: either all of it is taken, or an error names a line and nothing is left over (which
+ * the sanitizers of `make check-fast` would see).
+ */
+static void test_mutations(void **state)
+{
+	static const char all[] =
+		"[udfd]\nadmin-group = wheel\nattach-group = disk\nuid-base = 70000\nstandby = on\n"
+		"[defaults]\ncpus = 2\nhang-timeout = 0.5\nstart-timeout = 30\nbackoff-min = 0.1\nbackoff-max = 10\ncore-limit = 64\nattach-memory = 64\nhung-task-timeout = 120\nstop-timeout = 5\nstable = 60\nfailures = 8\n"
+		"block = yes\non-failure = wait\nwait-limit = 1.5\nuid = 77\nnice = -5\naffinity = 0,2-3\nwalls = off\nstart = off\n"
+		"[port a]\ndevice = pci:class=0108\nparam = nvme.x=1\nmodule = nvme\nmemory = 64\non-failure = fail\nwait-limit = 0\n"
+		"[port b]\ndevice = qemu:nvme,serial=a\nsize = 64M\nblock = no\n";
+	static const char bytes[] = "[]=#;\n \0\xff-.,:09azM";
+	unsigned int seed = 1, taken = 0, i, j;
+	size_t len = sizeof(all) - 1;
+	char text[2 * sizeof(all)];
+
+	udf_config_free(good(all));
+	for (i = 0; i < 20000; i++) {
+		struct udf_error err = UDF_ERROR_INIT;
+		struct udf_config *c = NULL;
+		size_t from = (size_t)rand_r(&seed) % len, to = (size_t)rand_r(&seed) % len, n = (size_t)rand_r(&seed) % 60;
+
+		memcpy(text, all, len + 1);
+		if (i % 3 == 0) {	/* a piece of it elsewhere */
+			n = n < len - from ? n : len - from;
+			memmove(text + to + n, text + to, len + 1 - to);
+			memcpy(text + to, all + from, n);
+		} else if (i % 3 == 1) {	/* without a piece */
+			n = n < len - from ? n : len - from;
+			memmove(text + from, text + from + n, len + 1 - from - n);
+		}
+		for (j = 0; j < (i / 3) % 4; j++)
+			text[(size_t)rand_r(&seed) % strlen(all)] = bytes[(size_t)rand_r(&seed) % (sizeof(bytes) - 1)];
+		if (!udf_config_parse("f", text, &c, &err)) {
+			assert_non_null(c);
+			udf_config_free(c);
+			taken++;
+			continue;
+		}
+		assert_null(c);
+		if (strncmp(err.text, "f:", 2))
+			fail_msg("'%s' names no line of:\n%s", err.text, text);
+	}
+	/* both happen */
+	assert_in_range(taken, 100, 19900);
+}
+
 static void write_file(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "w");
@@ -200,7 +248,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ports_and_defaults), cmocka_unit_test(test_block), cmocka_unit_test(test_block_differs),
 		cmocka_unit_test(test_sections_add_up),
-		cmocka_unit_test(test_errors_name_the_line), cmocka_unit_test(test_drop_ins), cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_errors_name_the_line), cmocka_unit_test(test_mutations), cmocka_unit_test(test_drop_ins),
+		cmocka_unit_test(test_equal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
