@@ -36,7 +36,7 @@ static void on_log(void *arg, int level, const char *line)
 		atomic_fetch_add(&passes, 1);
 	if (fails)
 		atomic_fetch_add(&complaints, 1);
-	if (fails || level <= 4 || atomic_load(&complaints))
+	if (fails || level <= 4 || atomic_load(&complaints) || atomic_load(&test_showing))
 		fprintf(stderr, "<%d>%s\n", level, line);
 }
 
@@ -116,13 +116,13 @@ static void *do_chores(void *arg)
 	return NULL;
 }
 
-static void look_at_chores(struct chores *c)
+static void look_at_chores(struct load *l, struct chores *c)
 {
 	const char *busy = atomic_load(&c->busy);
 
 	if (!busy || test_now() - atomic_load(&c->since) < PATIENCE_S)
 		return;
-	test_show_tasks();
+	load_show(l);
 	FAIL("stalled: %s takes more than %.0f s", busy, PATIENCE_S);
 }
 
@@ -212,7 +212,7 @@ static double watch(struct load *l, struct chores *c, double seconds)
 
 	while (!enough(c, now = test_now() - start, seconds) && !atomic_load(&complaints)) {
 		load_look(l, &w);
-		look_at_chores(c);
+		look_at_chores(l, c);
 		load_pause();
 		if (isatty(STDOUT_FILENO) && now >= shown + 10) {
 			shown = now;
