@@ -8,7 +8,7 @@
 #define BUFFERS 6
 
 static struct udf *udf;
-static atomic_int word;		/* 1: the init function runs; 2: it may end */
+static atomic_int word[2];	/* 1: the init function runs; 2: it may end */
 static atomic_bool loaded;
 
 static void *load(void *arg)
@@ -18,7 +18,7 @@ static void *load(void *arg)
 
 	(void)arg;
 	snprintf(file, sizeof(file), "%s/tests/modules/udf_waits.ko", build ? build : "build");
-	snprintf(params, sizeof(params), "until=%lu", (unsigned long)&word);
+	snprintf(params, sizeof(params), "until=%lu", (unsigned long)word);
 	CHECK_OK(udf_load(udf, file, params));
 	atomic_store(&loaded, true);
 	return NULL;
@@ -33,7 +33,7 @@ int main(void)
 	udf = test_open("device", "qemu:nvme,serial=a", "size", "64M", NULL);
 	disk = test_disk(udf);
 	CHECK_OK(-pthread_create(&thread, NULL, load, NULL));
-	while (!atomic_load(&word) && !atomic_load(&loaded))
+	while (!atomic_load(&word[0]) && !atomic_load(&loaded))
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	for (int i = 0; i < BUFFERS; i++) {
 		CHECK(buf[i] = udf_buf_alloc(udf, UDF_BUF_MAX));
@@ -42,7 +42,7 @@ int main(void)
 	for (int i = 0; i < BUFFERS; i++)
 		udf_buf_free(udf, buf[i]);
 	CHECK(!atomic_load(&loaded));
-	atomic_store(&word, 2);
+	atomic_store(&word[0], 2);
 	pthread_join(thread, NULL);
 	CHECK(atomic_load(&loaded));
 	udf_disk_close(disk);
