@@ -71,9 +71,11 @@ class TaskUnwinder(Unwinder):
     def __init__(self):
         super().__init__('udf-task')
         self.on = None
+        self.sp = 0
 
     def __call__(self, pending_frame):
-        if not self.on or pending_frame.level() != 0:
+        # not its level: functions that are inlined there have levels of their own
+        if not self.on or pointer(pending_frame.read_register('rsp')) != self.sp:
             return None
         registers, self.frame = self.on, None
         inner = gdb.Value(registers['rsp'] - 16).cast(gdb.lookup_type('long'))
@@ -137,10 +139,14 @@ The traces of tasks that run on a vCPU are those of its thread: 'info threads', 
         names = ('r15', 'r14', 'r13', 'r12', 'rbx', 'rbp', 'rip')
         registers = dict(zip(names, struct.unpack('<7Q', read(sp, 56))))
         registers['rsp'] = sp + 56
+        self.unwinder.sp = pointer(gdb.newest_frame().read_register('rsp'))
         self.unwinder.on = registers
         gdb.invalidate_cached_frames()
         try:
-            frame = gdb.newest_frame().older()
+            frame = gdb.newest_frame()
+            while frame.type() == gdb.INLINE_FRAME:
+                frame = frame.older()
+            frame = frame.older()
             while frame is not None:
                 yield frame
                 frame = frame.older()

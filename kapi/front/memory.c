@@ -8,6 +8,7 @@
 #include <linux/bitmap.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 
 #include "kapi_front.h"
 #include "layout.h"
@@ -17,6 +18,7 @@
 
 static DECLARE_BITMAP(owned, GRANULES);
 static u8 orders[GRANULES];	/* of the chunk that begins in a granule, 0: none does */
+static DEFINE_MUTEX(chunks_lock);
 
 int kapi_chunk_alloc(struct host_front_command *c)
 {
@@ -33,8 +35,10 @@ int kapi_chunk_alloc(struct host_front_command *c)
 		return -ENOMEM;
 
 	addr = (unsigned long)page_address(page);
+	mutex_lock(&chunks_lock);
 	orders[addr / HOST_FRONT_GRANULE] = order;
 	bitmap_set(owned, addr / HOST_FRONT_GRANULE, 1u << (order - ORDER_MIN));
+	mutex_unlock(&chunks_lock);
 	c->addr = addr;
 	c->order = order;
 	return 0;
@@ -43,13 +47,17 @@ int kapi_chunk_alloc(struct host_front_command *c)
 int kapi_chunk_free(unsigned long addr)
 {
 	unsigned long granule = addr / HOST_FRONT_GRANULE;
-	unsigned int order;
+	unsigned int order = 0;
 
-	if (granule >= GRANULES || addr % HOST_FRONT_GRANULE || !orders[granule])
+	if (granule >= GRANULES || addr % HOST_FRONT_GRANULE)
 		return -EINVAL;
-	order = orders[granule];
-	orders[granule] = 0;
-	bitmap_clear(owned, granule, 1u << (order - ORDER_MIN));
+	mutex_lock(&chunks_lock);
+	swap(order, orders[granule]);
+	if (order)
+		bitmap_clear(owned, granule, 1u << (order - ORDER_MIN));
+	mutex_unlock(&chunks_lock);
+	if (!order)
+		return -EINVAL;
 	free_pages(addr, order);
 	return 0;
 }

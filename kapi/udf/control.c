@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Commands of the host world, run one after the other by a kernel thread, but for those that wait for the device. Kernel world. */
+/*
+ * Commands of the host world. Kernel world. A kernel thread runs one after the other; those that are performed beside the others, as they
+ * may be, are work items.
+ */
 #include <linux/kthread.h>
 #include <linux/sched/debug.h>
 #include <linux/slab.h>
@@ -14,9 +17,13 @@ extern void show_state_filter(unsigned int state_filter);
 static DECLARE_WAIT_QUEUE_HEAD(kapi_control_wait);
 static bool kapi_control_due;
 
+static void kapi_control_dispatch(struct work_struct *work);
+static DECLARE_WORK(kapi_control_beside, kapi_control_dispatch);
+
 /* HOST_PEND_CONTROL, in interrupt context. */
 void kapi_control_pend(void)
 {
+	queue_work(system_unbound_wq, &kapi_control_beside);
 	WRITE_ONCE(kapi_control_due, true);
 	wake_up(&kapi_control_wait);
 }
@@ -47,7 +54,7 @@ static long kapi_control_run(const struct host_control *c)
 	}
 }
 
-/* A command that waits for the device, for what may be long, while other applications want theirs done. */
+/* A command beside the others: it may wait for the device, while other applications want theirs done. */
 struct kapi_deferred {
 	struct work_struct work;
 	struct host_control control;
@@ -61,16 +68,22 @@ static void kapi_control_work(struct work_struct *work)
 	kfree(d);
 }
 
-static bool kapi_control_defer(const struct host_control *c)
+/* One at a time takes commands; they run at once. */
+static void kapi_control_dispatch(struct work_struct *work)
 {
-	const struct host_front_command *front = c->cmd == HOST_CMD_FRONT ? c->data : NULL;
-	struct kapi_deferred *d = front && front->op == HOST_FRONT_DETACH ? kmalloc(sizeof(*d), GFP_KERNEL) : NULL;
+	static struct host_control c;
 
-	if (!d)
-		return false;
-	INIT_WORK(&d->work, kapi_control_work);
-	d->control = *c;
-	return queue_work(system_unbound_wq, &d->work);
+	while (host_control_next(&c, true)) {
+		struct kapi_deferred *d = kmalloc(sizeof(*d), GFP_KERNEL);
+
+		if (!d) {
+			host_control_done(&c, -ENOMEM);
+			continue;
+		}
+		INIT_WORK(&d->work, kapi_control_work);
+		d->control = c;
+		queue_work(system_unbound_wq, &d->work);
+	}
 }
 
 static int kapi_control_thread(void *unused)
@@ -79,9 +92,8 @@ static int kapi_control_thread(void *unused)
 
 	for (;;) {
 		wait_event_idle(kapi_control_wait, xchg(&kapi_control_due, false));
-		while (host_control_next(&c))
-			if (!kapi_control_defer(&c))
-				host_control_done(&c, kapi_control_run(&c));
+		while (host_control_next(&c, false))
+			host_control_done(&c, kapi_control_run(&c));
 	}
 	return 0;
 }

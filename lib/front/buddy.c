@@ -29,6 +29,7 @@ struct udf_heap {
 	const struct udf_heap_ops *ops;
 	void *ctx;
 	pthread_mutex_t lock;
+	pthread_mutex_t grow_lock;	/* whose holder may be waiting for a new chunk; taken first */
 	atomic_uint nr_chunks;		/* published after the entry: udf_heap_owns() takes no lock */
 	struct chunk *chunks[UDF_HEAP_CHUNKS];
 	size_t used;
@@ -93,30 +94,68 @@ static void chunk_give(struct chunk *c, unsigned int page, unsigned int order)
 	list_add(c, page, order);
 }
 
-static struct chunk *heap_grow(struct udf_heap *h)
+/* Under the lock: take a block of ORDER out of C. Returns its address, or NULL. */
+static void *heap_take(struct udf_heap *h, struct chunk *c, unsigned int order)
 {
-	unsigned int n = atomic_load(&h->nr_chunks), order = UDF_HEAP_ORDER_MAX, i;
-	struct chunk *c;
-	void *base;
+	unsigned int page = chunk_take(c, order);
 
-	if (n == UDF_HEAP_CHUNKS)
+	if (page == NONE)
 		return NULL;
-	base = h->ops->grow(h->ctx, &order);
-	if (!base)
+	h->used += (size_t)UDF_HEAP_PAGE << order;
+	return (void *)(c->base + (uintptr_t)page * UDF_HEAP_PAGE);
+}
+
+static void *heap_take_any(struct udf_heap *h, unsigned int order)
+{
+	unsigned int n, i;
+	void *p = NULL;
+
+	pthread_mutex_lock(&h->lock);
+	n = atomic_load(&h->nr_chunks);
+	for (i = 0; i < n && !p; i++)
+		p = heap_take(h, h->chunks[i], order);
+	pthread_mutex_unlock(&h->lock);
+	return p;
+}
+
+static struct chunk *chunk_new(void *base, unsigned int order)
+{
+	struct chunk *c = calloc(1, sizeof(*c) + (sizeof(struct page) << order));
+	unsigned int i;
+
+	if (!c)
 		return NULL;
-	c = calloc(1, sizeof(*c) + (sizeof(struct page) << order));
-	if (!c) {
-		h->ops->shrink(h->ctx, base);
-		return NULL;
-	}
 	c->base = (uintptr_t)base;
 	c->order = order;
 	for (i = 0; i < ORDERS; i++)
 		c->free[i] = NONE;
 	list_add(c, 0, order);
+	return c;
+}
+
+/* Under the lock for growing: take a block of ORDER out of a new chunk. */
+static void *heap_grow(struct udf_heap *h, unsigned int order)
+{
+	unsigned int n = atomic_load(&h->nr_chunks), chunk_order = UDF_HEAP_ORDER_MAX;
+	struct chunk *c;
+	void *base, *p;
+
+	if (n == UDF_HEAP_CHUNKS)
+		return NULL;
+	base = h->ops->grow(h->ctx, &chunk_order);
+	if (!base)
+		return NULL;
+	c = chunk_new(base, chunk_order);
+	if (!c) {
+		h->ops->shrink(h->ctx, base);
+		return NULL;
+	}
+	pthread_mutex_lock(&h->lock);
 	h->chunks[n] = c;
 	atomic_store_explicit(&h->nr_chunks, n + 1, memory_order_release);
-	return c;
+	p = heap_take(h, c, order);
+	pthread_mutex_unlock(&h->lock);
+	return p;
 }
 
 static struct chunk *chunk_of(const struct udf_heap *h, uintptr_t addr)
@@ -134,30 +173,23 @@ static struct chunk *chunk_of(const struct udf_heap *h, uintptr_t addr)
 
 void *udf_heap_alloc(struct udf_heap *h, size_t size)
 {
-	unsigned int order = 0, page = NONE, i, n;
-	struct chunk *c = NULL;
-	void *p = NULL;
+	unsigned int order = 0;
+	void *p;
 
 	if (!size || size > (size_t)UDF_HEAP_PAGE << UDF_HEAP_ORDER_MAX)
 		return NULL;
 	while ((size_t)UDF_HEAP_PAGE << order < size)
 		order++;
 
-	pthread_mutex_lock(&h->lock);
-	n = atomic_load(&h->nr_chunks);
-	for (i = 0; i < n && page == NONE; i++) {
-		c = h->chunks[i];
-		page = chunk_take(c, order);
-	}
-	if (page == NONE) {
-		c = heap_grow(h);
-		page = c ? chunk_take(c, order) : NONE;
-	}
-	if (page != NONE) {
-		h->used += (size_t)UDF_HEAP_PAGE << order;
-		p = (void *)(c->base + (uintptr_t)page * UDF_HEAP_PAGE);
-	}
-	pthread_mutex_unlock(&h->lock);
+	p = heap_take_any(h, order);
+	if (p)
+		return p;
+	/* it takes a while: others free what they have, and take what is there for them */
+	pthread_mutex_lock(&h->grow_lock);
+	p = heap_take_any(h, order);
+	if (!p)
+		p = heap_grow(h, order);
+	pthread_mutex_unlock(&h->grow_lock);
 	return p;
 }
 
@@ -213,6 +245,7 @@ struct udf_heap *udf_heap_new(const struct udf_heap_ops *ops, void *ctx)
 	h->ops = ops;
 	h->ctx = ctx;
 	pthread_mutex_init(&h->lock, NULL);
+	pthread_mutex_init(&h->grow_lock, NULL);
 	return h;
 }
 
@@ -228,6 +261,7 @@ void udf_heap_end(struct udf_heap *h, bool shrink)
 			h->ops->shrink(h->ctx, (void *)h->chunks[i]->base);
 		free(h->chunks[i]);
 	}
+	pthread_mutex_destroy(&h->grow_lock);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
 }

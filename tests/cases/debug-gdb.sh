@@ -59,7 +59,8 @@ if grep -E 'internal-error|corrupt stack|SIGSEGV, Seg' start.out; then bad=1; fi
 pid=$!
 exec 3< <(tail -f --pid=$pid -n +1 run.out)
 grep -q -m 1 nvme0n1 <&3
-"$udf" gdb --batch --ex 'thread apply all backtrace' --ex 'info symbol nvme_irq' --ex 'gcore dump' --ex detach --pid $pid >attach.out 2>&1
+"$udf" gdb --batch --ex 'thread apply all backtrace' --ex 'info symbol nvme_irq' --ex 'gcore dump' --ex 'echo @tasks\n' \
+	--ex 'thread apply all udf-tasks udf-control' --ex detach --pid $pid >attach.out 2>&1
 kill -INT $pid
 wait $pid || { echo "the driver did not survive gdb: $?"; cat run.err; bad=1; }
 "$udf" gdb --batch --ex 'thread apply all backtrace' --ex 'udf-tasks udf-control' --ex 'info symbol nvme_irq' --core dump >core.out 2>&1
@@ -69,6 +70,12 @@ for out in attach.out core.out; do
 done
 trace core.out 'a task that sleeps' __schedule schedule kapi_control_thread kthread ret_from_fork
 rm -f dump
+# a task's trace is its own whatever thread was looked at, also where that is in an inlined function
+sed -n '/^@tasks/,$p' attach.out >attach-tasks.out
+[ "$(grep -c '^Thread ' attach-tasks.out)" = "$(grep -c 'in kapi_control_thread' attach-tasks.out)" ] || {
+	echo "attach-tasks.out: not each thread shows the task"
+	bad=1
+}
 
 # 4. lines and variables of a module that has debug information
 "$udf" gdb --batch --ex 'break set_called' --ex run --ex backtrace --ex 'print number' --ex next --ex kill \

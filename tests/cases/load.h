@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 
 #include "udf-test.h"
+#include "front/internal.h"
 
 #define LOAD_MAGIC	0x55446c6f61642e31ull
 #define LOAD_UNKNOWN	UINT32_MAX	/* generation of a block that may hold anything */
@@ -474,6 +475,19 @@ struct load_watch {
 	double since, longest;		/* seconds without a completion */
 };
 
+/* What the vCPUs, the tasks and the requests are doing, for who has to find out why they do nothing. */
+static inline void load_show(struct load *l)
+{
+	for (unsigned int i = 0; i < l->threads; i++) {
+		struct load_thread *t = l->thread[i];
+		const struct udf_ring_shared *r = t->queue->sq.shared;
+
+		fprintf(stderr, "thread %u: %u of %u requests in flight; its queue, of vCPU %u: submitted %u, taken %u, completed %u, seen %u\n",
+			i, atomic_load(&t->in_flight), t->depth, t->queue->cpu, r->sq_tail, r->sq_head, r->cq_tail, r->cq_head);
+	}
+	test_show_tasks();
+}
+
 /* Whether requests complete; to be called often. Fails the test when they do not for LOAD_STALL_S. */
 static inline void load_look(struct load *l, struct load_watch *w)
 {
@@ -487,7 +501,7 @@ static inline void load_look(struct load *l, struct load_watch *w)
 	if (now - w->since > w->longest)
 		w->longest = now - w->since;
 	if (w->longest > LOAD_STALL_S) {
-		test_show_tasks();
+		load_show(l);
 		FAIL("stalled: nothing completed for %.0f s after %lu requests", w->longest, done);
 	}
 }

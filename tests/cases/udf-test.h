@@ -74,6 +74,8 @@ struct test_log {
 
 static struct test_log test_log = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 
+static atomic_bool test_showing;	/* test_show_tasks() has been called: all that the kernel code says is of interest */
+
 static inline bool test_complains(const char *line)
 {
 	static const char *const words[] = {
@@ -104,7 +106,7 @@ static inline void test_on_log(void *arg, int level, const char *line)
 	l->complaints += test_complains(line);
 	pthread_cond_broadcast(&l->more);
 	pthread_mutex_unlock(&l->lock);
-	if (level <= 6)
+	if (level <= 6 || atomic_load(&test_showing))
 		fprintf(stderr, "<%d>%s\n", level, line);
 }
 
@@ -218,11 +220,29 @@ static inline pid_t test_qemu_pid(void)
 	return pid;
 }
 
-/* Write the kernel code's tasks and what they wait for to the log. */
+/* The command $UDF_TEST_DEBUGGER, with this process' number behind it. */
+static inline void test_debugger(void)
+{
+	const char *debugger = getenv("UDF_TEST_DEBUGGER");
+	char command[1024];
+
+	snprintf(command, sizeof(command), "%s %d >&2", debugger ? debugger : "", (int)getpid());
+	if (debugger && system(command))
+		fprintf(stderr, "'%s' has failed\n", command);
+}
+
+/*
+ * Write where the vCPUs are, the kernel code's tasks and what they wait for to the log. The signals that ask for it make a vCPU look at its
+ * interrupts, too: one that goes on now has not been told of one.
+ */
 static inline void test_show_tasks(void)
 {
-	if (udf_host.image)	/* the driver is in this process */
-		udf_driver_control(NULL, HOST_CMD_TASKS, NULL, NULL, 0, 5000);
+	test_debugger();
+	if (!udf_host.image)	/* the driver is in another process */
+		return;
+	atomic_store(&test_showing, true);
+	udf_vcpus_show(2000);
+	udf_driver_control(NULL, HOST_CMD_TASKS, NULL, NULL, 0, 5000);
 }
 
 /* No WARN, BUG, stall or hung task was reported. */

@@ -7,6 +7,7 @@
  * It ends with a line of numbers, and with 0 when all of this held: no request failed, was lost or wrong; every module passed; the
  * log has no complaint; neither the process nor what the kernel code took has grown since each module had run once.
  */
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -36,7 +37,7 @@ static void on_log(void *arg, int level, const char *line)
 		atomic_fetch_add(&passes, 1);
 	if (fails)
 		atomic_fetch_add(&complaints, 1);
-	if (fails || level <= 4 || atomic_load(&complaints))
+	if (fails || level <= 4 || atomic_load(&complaints) || atomic_load(&test_showing))
 		fprintf(stderr, "<%d>%s\n", level, line);
 }
 
@@ -49,7 +50,7 @@ struct chores {
 	atomic_uint rounds, runs, resets;
 	_Atomic(const char *) busy;	/* with what */
 	_Atomic double since;
-	struct test_memory first, last;	/* the worst after the first round, in the first half of the time left and since */
+	struct test_memory first, last;	/* the least in use after the first round, in the first half of the time left and since */
 	double start, end;
 	pthread_t thread;
 };
@@ -63,17 +64,19 @@ static void busy_with(struct chores *c, const char *what)
 /* No module but the driver is loaded now: memory is what it was, or has grown. */
 static void measure(struct chores *c)
 {
-	struct test_memory now = test_memory(), *m = &c->last;
+	struct test_memory now, *m = &c->last;
 	double t = test_now();
 
 	if (!c->rounds)
 		return;
+	malloc_trim(0);		/* what the heap keeps depends on what was in flight at once, at any time */
+	now = test_memory();
 	if (!c->start)
 		c->start = t;
 	if (t < c->start + (c->end - c->start) / 2)
 		m = &c->first;
-	m->private_kib = now.private_kib > m->private_kib ? now.private_kib : m->private_kib;
-	m->free_kib = !m->free_kib || now.free_kib < m->free_kib ? now.free_kib : m->free_kib;
+	m->private_kib = !m->private_kib || now.private_kib < m->private_kib ? now.private_kib : m->private_kib;
+	m->free_kib = now.free_kib > m->free_kib ? now.free_kib : m->free_kib;
 }
 
 static void run_module(struct chores *c, const char *name)
@@ -116,13 +119,13 @@ static void *do_chores(void *arg)
 	return NULL;
 }
 
-static void look_at_chores(struct chores *c)
+static void look_at_chores(struct load *l, struct chores *c)
 {
 	const char *busy = atomic_load(&c->busy);
 
 	if (!busy || test_now() - atomic_load(&c->since) < PATIENCE_S)
 		return;
-	test_show_tasks();
+	load_show(l);
 	FAIL("stalled: %s takes more than %.0f s", busy, PATIENCE_S);
 }
 
@@ -212,7 +215,7 @@ static double watch(struct load *l, struct chores *c, double seconds)
 
 	while (!enough(c, now = test_now() - start, seconds) && !atomic_load(&complaints)) {
 		load_look(l, &w);
-		look_at_chores(c);
+		look_at_chores(l, c);
 		load_pause();
 		if (isatty(STDOUT_FILENO) && now >= shown + 10) {
 			shown = now;

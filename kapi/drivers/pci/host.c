@@ -157,9 +157,16 @@ void kapi_pci_remove(void)
 
 u64 kapi_pci_dma_mask(void)
 {
-	struct pci_dev *dev = kapi_bus ? list_first_entry_or_null(&kapi_bus->devices, struct pci_dev, bus_list) : NULL;
+	struct pci_dev *dev;
+	u64 mask;
 
-	return dev ? min_not_zero(dma_get_mask(&dev->dev), dev->dev.bus_dma_limit) : 0;
+	if (!kapi_bus)
+		return 0;
+	pci_lock_rescan_remove();
+	dev = list_first_entry_or_null(&kapi_bus->devices, struct pci_dev, bus_list);
+	mask = dev ? min_not_zero(dma_get_mask(&dev->dev), dev->dev.bus_dma_limit) : 0;
+	pci_unlock_rescan_remove();
+	return mask;
 }
 
 int kapi_pci_reset(void)

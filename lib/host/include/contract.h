@@ -14,7 +14,7 @@
 #ifndef UDF_HOST_CONTRACT_H
 #define UDF_HOST_CONTRACT_H
 
-#define UDF_CONTRACT_VERSION 3
+#define UDF_CONTRACT_VERSION 4
 
 #include "cpu.h"
 #include "log.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Commands of the host world to the kernel world, run by a kernel thread. Contract, both worlds. */
+/* Commands of the host world to the kernel world, run by kernel threads. Contract, both worlds. */
 #ifndef UDF_HOST_CONTROL_H
 #define UDF_HOST_CONTROL_H
 
@@ -33,8 +33,17 @@ struct host_control {
 	unsigned long len;
 };
 
-/* Take the next command. Returns 1 and fills C, or 0 when there is none. Never blocks. */
-int host_control_next(struct host_control *c);
+/*
+ * Whether CMD is performed beside the others, which are performed one after the other: no I/O waits for a module's init function or a reset to
+ * end, for what it needs first may be memory, a ring, or a disk to be open.
+ */
+static inline int host_command_beside(enum host_command cmd)
+{
+	return cmd == HOST_CMD_FRONT || cmd == HOST_CMD_TASKS;
+}
+
+/* Take the next command of which host_command_beside() says BESIDE. Returns 1 and fills C, or 0 when there is none. Never blocks. */
+int host_control_next(struct host_control *c, int beside);
 
 /* Command C is done with RESULT (0 or a negative errno, or the command's own). Never blocks. */
 void host_control_done(const struct host_control *c, long result);

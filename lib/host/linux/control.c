@@ -14,17 +14,18 @@
 #include "debug/record.h"
 #include "debug/trace.h"
 
-int host_control_next(struct host_control *c)
+int host_control_next(struct host_control *c, int beside)
 {
 	struct udf_host *h = &udf_host;
-	struct udf_command *cmd;
+	struct udf_command **p, *cmd;
 
 	pthread_mutex_lock(&h->lock);
-	cmd = h->head;
+	for (p = &h->head; (cmd = *p) && host_command_beside(cmd->control.cmd) != beside; p = &cmd->next)
+		;
 	if (cmd) {
-		h->head = cmd->next;
-		if (!h->head)
-			h->tail = &h->head;
+		*p = cmd->next;
+		if (!cmd->next)
+			h->tail = p;
 		*c = cmd->control;
 		c->id = (unsigned long)cmd;
 	}

@@ -25,7 +25,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "debug/frames.h"
@@ -94,8 +93,6 @@ void udf_detour_note(uint64_t ip)
 	if (hits != WORTH_IT && (hits < WORTH_IT || hits % ASK_AGAIN))
 		return;
 	host_cpu_pend(udf_vcpu_self()->cpu, HOST_PEND_DETOUR);
-	/* it takes this for a call by its kernel code, which looks on the way back. A signal's way back is another: so one more signal */
-	syscall(SYS_tgkill, getpid(), udf_thread_self()->tid, UDF_KICK_SIGNAL);
 }
 
 uint64_t udf_detour_home(uint64_t ip)

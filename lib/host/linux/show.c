@@ -44,20 +44,42 @@ static void udf_tasks_show(uint64_t end)
 		udf_pause();
 }
 
+/* What a vCPU waits for besides an interrupt: "none", or how far ahead of now it is (of an armed timer: of its deadline). */
+static const char *udf_timer_text(struct udf_vcpu *vcpu, char *buf, size_t len)
+{
+	uint64_t deadline = atomic_load(&vcpu->deadline), armed = atomic_load(&vcpu->armed);
+	int64_t now = (int64_t)udf_host_now();
+
+	if (!deadline)
+		return "none";
+	if (!armed)
+		snprintf(buf, len, "in %ld us, not armed", (long)((int64_t)deadline - now) / 1000);
+	else
+		snprintf(buf, len, "in %ld us, armed for %ld us", (long)((int64_t)deadline - now) / 1000, (long)((int64_t)armed - now) / 1000);
+	return buf;
+}
+
 void udf_vcpu_show(struct udf_vcpu *vcpu, struct host_frame *frame)
 {
+	static const char *const idle[] = {
+		[UDF_VCPU_SPINNING] = "idle", [UDF_VCPU_SLEEPING] = "idle", [UDF_VCPU_HELD] = "held by the application",
+		[UDF_VCPU_DRIVEN] = "driven by the application, which waits", [UDF_VCPU_RUNNING] = "in a call to its process",
+	};
 	struct host_vcpu *area = atomic_load(&vcpu->area);
-	char text[160];
+	const char *where = frame ? area->irq_flag ? "here" : "here, with interrupts off" : idle[atomic_load(&vcpu->state)];
+	char text[240], timer[80];
 
+	/* what is pending here has not been told, or not been seen: a wake-up was lost */
+	snprintf(text, sizeof(text), "vCPU %u is %s, interrupts pending: %lx, timer: %s", vcpu->cpu, where, area->pending,
+		 udf_timer_text(vcpu, timer, sizeof(timer)));
 	if (frame && udf_host.entry.oops) {
-		snprintf(text, sizeof(text), "vCPU %u is here%s:", vcpu->cpu, area->irq_flag ? "" : ", with interrupts off");
+		unsigned long flag = area->irq_flag;
+
 		udf_host.entry.oops(text, frame);
-		return;
+		area->irq_flag = flag;
+	} else {
+		host_log_write(4, text, strlen(text));
 	}
-	/* idle with something pending: its wake-up was lost */
-	snprintf(text, sizeof(text), "vCPU %u is %s, interrupts pending: %lx", vcpu->cpu,
-		 udf_vcpu_is_idle(vcpu) ? "idle" : "in a call to its process", area->pending);
-	host_log_write(4, text, strlen(text));
 }
 
 void udf_vcpus_show(int timeout_ms)
@@ -73,8 +95,9 @@ void udf_vcpus_show(int timeout_ms)
 			continue;
 		/* one after the other: their lines are not to mix */
 		atomic_store(&vcpu->show, true);
-		syscall(SYS_tgkill, getpid(), atomic_load(&vcpu->tid), UDF_KICK_SIGNAL);
-		while (atomic_load(&vcpu->show) && udf_host_now() < end)
+		while (atomic_load(&vcpu->show) && udf_host_now() < end) {
+			syscall(SYS_tgkill, getpid(), atomic_load(&vcpu->tid), UDF_KICK_SIGNAL);
 			udf_pause();
+		}
 	}
 }

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -91,18 +92,37 @@ static void udf_timer_fired(struct udf_vcpu *vcpu)
 		udf_vcpu_wake(vcpu);
 }
 
-/* Kernel code may switch tasks in here: what follows the call can run on another vCPU's thread. */
+static void udf_kick_mask(int how)
+{
+	sigset_t kick;
+
+	sigemptyset(&kick);
+	sigaddset(&kick, UDF_KICK_SIGNAL);
+	pthread_sigmask(how, &kick, NULL);
+}
+
+/* Kernel code may switch tasks in here: what follows the call can run on another vCPU's thread. Kicks are blocked before and after. */
 static __attribute__((noinline)) void udf_interrupt(ucontext_t *uc)
 {
 	struct udf_thread *thread;
 	struct host_frame frame;
 
 	udf_frame_get(uc, &frame);
+	udf_kick_mask(SIG_UNBLOCK);
 	udf_host.entry.deliver(&frame);
+	udf_kick_mask(SIG_BLOCK);
 	/* sigreturn sets the thread's signal stack and mask from the frame: this thread's, not the one's that was interrupted */
 	thread = udf_thread_self();
 	uc->uc_stack = thread->alt_stack;
 	uc->uc_sigmask = thread->mask;
+}
+
+/* Whether VCPU, whose kernel code was interrupted, is to take interrupts before that goes on. */
+static bool udf_due(struct udf_vcpu *vcpu)
+{
+	const struct host_vcpu *area = atomic_load(&vcpu->area);
+
+	return area->irq_flag && __atomic_load_n(&area->pending, __ATOMIC_SEQ_CST) && udf_host.entry.deliver;
 }
 
 static void udf_show(struct udf_vcpu *vcpu, const ucontext_t *uc)
@@ -115,30 +135,49 @@ static void udf_show(struct udf_vcpu *vcpu, const ucontext_t *uc)
 	atomic_store(&vcpu->show, false);
 }
 
+/*
+ * Kernel code was interrupted by a kick. Another one that arrives in here finds no kernel code, so it leaves its bit to us: what is looked at
+ * last is looked at with kicks blocked, as they are but in udf_interrupt(), and sigreturn unblocks them.
+ */
+static void udf_kicked(struct udf_vcpu *vcpu, ucontext_t *uc)
+{
+	udf_vcpu_look(vcpu);
+	for (;;) {
+		if (atomic_load_explicit(&vcpu->show, memory_order_relaxed))
+			udf_show(vcpu, uc);
+		if (!udf_due(vcpu))
+			return;
+		udf_interrupt(uc);
+		vcpu = udf_vcpu_self();
+	}
+}
+
+/* Whether a kick hit the handler of another one: that runs on the stack of the task that it interrupted. */
+static bool udf_in_handler(const ucontext_t *uc)
+{
+	uint64_t sp = (uint64_t)uc->uc_mcontext.gregs[REG_RSP];
+
+	return sp < UDF_ARENA_BASE || (sp >= UDF_VMALLOC_BASE && sp < UDF_VMALLOC_END);
+}
+
 static void udf_on_kick(int sig, siginfo_t *si, void *context)
 {
 	struct udf_vcpu *vcpu = udf_vcpu_self();
 	ucontext_t *uc = context;
-	struct host_vcpu *area;
 	uint64_t ip;
 
 	if (si->si_code == SI_TIMER)
 		udf_timer_fired(si->si_value.sival_ptr);
-	if (!vcpu)
-		return;
-	area = atomic_load(&vcpu->area);
-	if (!area)
+	if (!vcpu || !atomic_load(&vcpu->area))
 		return;
 	ip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
-	if (atomic_load_explicit(&vcpu->show, memory_order_relaxed))
+	if (udf_kernel_text(ip) || udf_bridge_interruptible(ip)) {
+		if (udf_host.dead)
+			udf_vcpu_quit(vcpu);
+		udf_kicked(vcpu, uc);
+	} else if (atomic_load_explicit(&vcpu->show, memory_order_relaxed) && !udf_in_handler(uc)) {
 		udf_show(vcpu, uc);
-	if (!udf_kernel_text(ip) && !udf_bridge_interruptible(ip))
-		return;
-	if (udf_host.dead)
-		udf_vcpu_quit(vcpu);
-	udf_vcpu_look(vcpu);
-	if (area->irq_flag && area->pending && udf_host.entry.deliver)
-		udf_interrupt(uc);
+	}
 }
 
 /* Not ours: as if our handler were not there. Returning runs the faulting instruction again, now with the old action. */
@@ -186,10 +225,8 @@ static const char *udf_describe(int sig, unsigned int trap, uint64_t addr, char 
 	return buf;
 }
 
-static void udf_on_fault(int sig, siginfo_t *si, void *context)
+static void udf_fault(struct udf_vcpu *vcpu, int sig, siginfo_t *si, ucontext_t *uc)
 {
-	struct udf_vcpu *vcpu = udf_vcpu_self();
-	ucontext_t *uc = context;
 	uint64_t ip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP], addr = (uint64_t)si->si_addr;
 	unsigned int trap = udf_trap_of(sig, uc);
 	char why[300] = "";
@@ -198,7 +235,7 @@ static void udf_on_fault(int sig, siginfo_t *si, void *context)
 
 	/* a jump to nowhere is kernel code's as well: told by the kernel stack it came from */
 	if (!vcpu || (!udf_kernel_text(ip) && ip >= UDF_PCI_WINDOW_BASE && !udf_bridge_interruptible(ip))) {
-		udf_pass_on(sig, si, context);
+		udf_pass_on(sig, si, uc);
 		return;
 	}
 	/* SIGBUS: registers that were mapped until the device went; its transport knows what they read as now */
@@ -230,10 +267,23 @@ static void udf_on_fault(int sig, siginfo_t *si, void *context)
 	host_die(why);
 }
 
+/*
+ * host_cpu_pend() takes what the handler raises for its own vCPU for a call by kernel code, which looks on the way back. A signal's way back is
+ * another: a kick, which is blocked here, comes after it.
+ */
+static void udf_on_fault(int sig, siginfo_t *si, void *context)
+{
+	struct udf_vcpu *vcpu = udf_vcpu_self();
+
+	udf_fault(vcpu, sig, si, context);
+	if (vcpu && atomic_load(&vcpu->area) && udf_due(vcpu))
+		syscall(SYS_tgkill, getpid(), udf_thread_self()->tid, UDF_KICK_SIGNAL);
+}
+
 int udf_signals_install(struct udf_error *err)
 {
 	struct sigaction fault = { .sa_sigaction = udf_on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-	struct sigaction kick = { .sa_sigaction = udf_on_kick, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART };
+	struct sigaction kick = { .sa_sigaction = udf_on_kick, .sa_flags = SA_SIGINFO | SA_RESTART };
 	const struct udf_range *text;
 	unsigned int n = udf_image_text(udf_host.image, &text);
 	size_t i;

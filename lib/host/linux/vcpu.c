@@ -303,6 +303,12 @@ static bool udf_vcpu_park(struct udf_vcpu *vcpu)
 
 void udf_vcpu_quit(struct udf_vcpu *vcpu)
 {
+	sigset_t kick;
+
+	/* a signal's handler may be what is left */
+	sigemptyset(&kick);
+	sigaddset(&kick, UDF_KICK_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 	if (udf_thread_self()->driving)
 		udf_vcpu_drive_leave(vcpu);
 	udf_vcpu_leave(vcpu);

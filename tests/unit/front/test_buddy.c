@@ -9,11 +9,14 @@
 #include "common/log.h"
 
 static unsigned int chunks, limit, order_limit, complaints;
+static void (*meanwhile)(void);		/* what others do while a chunk is on its way */
 
 static void *grow(void *ctx, unsigned int *order)
 {
 	void *p;
 
+	if (meanwhile)
+		meanwhile();
 	if (chunks == limit)
 		return NULL;
 	if (*order > order_limit)
@@ -42,6 +45,7 @@ static int setup(void **state)
 	limit = 4;
 	order_limit = UDF_HEAP_ORDER_MAX;
 	complaints = 0;
+	meanwhile = NULL;
 	udf_log_set_sink(sink, NULL);
 	*state = udf_heap_new(&ops, NULL);
 	return 0;
@@ -136,6 +140,33 @@ static void test_small_chunks(void **state)
 	assert_int_equal(chunks, 2);
 }
 
+static struct udf_heap *shared;
+static void *first;
+
+static void free_first(void)
+{
+	udf_heap_free(shared, first);
+	assert_int_equal(udf_heap_used(shared), 0);
+	assert_ptr_equal(udf_heap_alloc(shared, 1 << 20), first);
+	udf_heap_free(shared, first);
+}
+
+/* Nobody waits for a chunk but who needs one. */
+static void test_grows_beside_others(void **state)
+{
+	char *second;
+
+	shared = *state;
+	first = udf_heap_alloc(shared, 1 << 20);
+	meanwhile = free_first;
+	second = udf_heap_alloc(shared, 4 << 20);
+	assert_non_null(second);
+	assert_int_equal(chunks, 2);
+	assert_int_equal(udf_heap_used(shared), 4 << 20);
+	udf_heap_free(shared, second);
+	assert_int_equal(complaints, 0);
+}
+
 static void test_owns(void **state)
 {
 	struct udf_heap *h = *state;
@@ -173,6 +204,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_random, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exhausted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_small_chunks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_grows_beside_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_owns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_misuse_is_reported, setup, teardown),
 	};
