@@ -41,6 +41,8 @@ extern pid_t kernel_thread(int (*fn)(void *), void *arg, unsigned long flags);
 extern int kthreadd(void *unused);
 extern struct task_struct *kthreadd_task;
 extern struct task_struct *find_task_by_pid_ns(pid_t nr, struct pid_namespace *ns);
+extern void unwind_init(void);
+extern bool orc_init;
 extern void cpu_startup_entry(enum cpuhp_state state);
 extern void schedule_preempt_disabled(void);
 extern void build_all_zonelists(pg_data_t *pgdat);
@@ -59,6 +61,13 @@ extern bool notests;
 extern int fb_console_setup(char *options);
 
 void kapi_boot(void);
+
+/* The unwinder's table of blocks was made when the image was prepared. */
+static void kapi_unwind_init(void)
+{
+	if (!orc_init)
+		unwind_init();
+}
 
 static void kapi_build_zonelists(void)
 {
