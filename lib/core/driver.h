@@ -29,7 +29,12 @@ struct udf_driver_config {
 	struct udf_port_config port;	/* .spec NULL: no port, for tests */
 	unsigned int cpus;		/* 0: 1 */
 	/*
-	 * If not NULL: called when the image is mapped, to fill in what is not known before: port, cpus, firmware_dir. May block, as one
+	 * Boot before the port is known, as far as that goes, in memory of .port.arena_size: see host/linux/ahead.c. If name_port() then wants other
+	 * cpus, or the port's memory does not suit, all of it was in vain, and is done again.
+	 */
+	bool ahead;
+	/*
+	 * If not NULL: called when the image is mapped (and has booted, see ahead), to fill in what is not known before: port, cpus, firmware_dir. May block, as one
 	 * does that stands by until a port needs it. Returns 0, or a negative errno that ends the start.
 	 */
 	int (*name_port)(void *ctx, struct udf_driver_config *config, struct udf_error *err);

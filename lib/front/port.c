@@ -234,6 +234,9 @@ static int start_driver(struct udf *udf, struct udf_options *o)
 		},
 		.modules_dir = o->modules,
 		.name_port = o->standby ? name_port : NULL,
+		.cpus = o->cpus,
+		.port.arena_size = o->memory,
+		.ahead = o->ahead,
 		.debug = {
 			.perf_map = o->perf_map,
 			.trace = { .what = o->trace, .only = o->trace_only, .format = o->trace_format },
