@@ -72,6 +72,8 @@ head -c 16M /dev/urandom >/run/data
 "$abi" leave /dev/udf/$a 128
 vm_serve $a
 vm_until 20 test -b /dev/udf-$a-nvme0n1
+# what scans it for partitions has it open
+dd if=/dev/udf-$a-nvme0n1 of=/dev/null bs=4k count=1 iflag=direct status=none
 kill -KILL $pid
 wait $pid || :
 [ "$("$udf" read --device pci:$a --length 16M | md5sum)" = "$(md5sum </run/data)" ] || vm_fail "the data is not what it was"
