@@ -378,6 +378,16 @@ int udf_driver_load(struct udf_driver *driver, const char *module, const char *p
 	return ret;
 }
 
+bool udf_driver_has(const char *module)
+{
+	struct udf_error err = UDF_ERROR_INIT;
+	struct udf_plan plan = { 0 };
+	int ret = udf_host_plan(module, &plan, &err);
+
+	udf_plan_free(&plan);
+	return ret != -ENOENT;
+}
+
 int udf_driver_unload(struct udf_driver *driver, const char *module, struct udf_error *err)
 {
 	long ret = udf_driver_control(driver, HOST_CMD_MODULE_UNLOAD, module, NULL, 0, -1);

@@ -53,6 +53,8 @@ int udf_driver_start(const struct udf_driver_config *config, struct udf_driver *
 
 /* Load a module: a name ("nvme"), a path, or a modalias ("pci:v00001B36..."), with what it depends on. PARAMS: "a=1 b=2" or NULL. */
 int udf_driver_load(struct udf_driver *driver, const char *module, const char *params, struct udf_error *err);
+/* Whether there is any, or may be: false if a modalias matches none. While kernel code boots ahead, too. */
+bool udf_driver_has(const char *module);
 int udf_driver_unload(struct udf_driver *driver, const char *module, struct udf_error *err);
 
 /* Call EACH for every module that is loaded, in that order, with its name and file. EACH must not call the driver. */

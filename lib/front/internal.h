@@ -73,6 +73,8 @@ struct udf_modules;
 struct udf_modules *udf_modules_new(void);
 /* The driver runs: load what was asked for, and what will be. Returns 0 or a negative errno. */
 int udf_modules_start(struct udf_modules *m, struct udf_driver *driver);
+/* Of what has been asked for before there is a driver: forget what there is no module for. */
+void udf_modules_prune(struct udf_modules *m);
 /* An event; from a vCPU. */
 void udf_modules_event(struct udf_modules *m, const char *action, const char *const *env, unsigned int n);
 /* Let the load that is under way end, and no other begin. Returns false if it has not ended after TIMEOUT_S. */

@@ -213,7 +213,11 @@ static int name_port(void *ctx, struct udf_driver_config *config, struct udf_err
 {
 	struct udf *udf = ctx;
 	struct udf_options *o = udf->options;
-	int ret = o->standby(o->standby_arg, o);
+	int ret;
+
+	/* if it has booted: now there is time */
+	udf_modules_prune(udf->modules);
+	ret = o->standby(o->standby_arg, o);
 
 	if (ret)
 		return udf_error_set(err, ret, "%s", o->err.code ? o->err.text : "not needed any more");
