@@ -4,6 +4,8 @@
  *
  * Chunks are sorted by device address before they get their places, so that neighbours become one range. They are mapped page by
  * page as they are touched, without references, so that all mappings can be taken back at any time (unmap_mapping_range()).
+ *
+ * What a session leaves may be kept for a moment: clearing it is most of what it takes to replace a driver process.
  */
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
@@ -127,6 +129,33 @@ static int place_chunks(struct udf_chunk *chunk, unsigned int n, u64 offset, str
 	return 0;
 }
 
+static void forget(struct udf_port *port)
+{
+	struct udf_kept *k = &port->kept;
+
+	if (!k->chunk)
+		return;
+	free_chunks(port, k->chunk, k->nr_chunks);
+	kvfree(k->chunk);
+	k->chunk = NULL;
+}
+
+/* The session begins with what an earlier one has left, if that is what it wants. */
+static bool take_kept(struct udf_port *port, struct udf_port_dma_alloc *a)
+{
+	struct udf_kept *k = &port->kept;
+
+	if (!k->chunk || port->nr_chunks || !(a->flags & UDF_PORT_DMA_KEEP) || k->size != a->size || k->bits != port->dma_bits ||
+	    place_chunks(k->chunk, k->nr_chunks, 0, a))
+		return false;
+	port->chunk = k->chunk;
+	port->nr_chunks = k->nr_chunks;
+	port->dma_size = k->size;
+	port->dma_keep = true;
+	k->chunk = NULL;
+	return true;
+}
+
 int udf_dma_alloc_ioctl(struct udf_port *port, void *arg)
 {
 	struct udf_port_dma_alloc *a = arg;
@@ -137,10 +166,13 @@ int udf_dma_alloc_ioctl(struct udf_port *port, void *arg)
 		return -EINVAL;
 	if (port->dma_size > udf_dma_limit() || a->size > udf_dma_limit() - port->dma_size)
 		return -ENOMEM;
+	memset(a->range, 0, sizeof(a->range));
+	if (take_kept(port, a))
+		return 0;
+	forget(port);
 	chunk = kvcalloc(port->nr_chunks + a->size / UDF_PORT_DMA_GRAIN, sizeof(*chunk), GFP_KERNEL_ACCOUNT);
 	if (!chunk)
 		return -ENOMEM;
-	memset(a->range, 0, sizeof(a->range));
 	if (port->nr_chunks)
 		memcpy(chunk, port->chunk, port->nr_chunks * sizeof(*chunk));
 	n = alloc_chunks(port, chunk + port->nr_chunks, a->size);
@@ -153,6 +185,7 @@ int udf_dma_alloc_ioctl(struct udf_port *port, void *arg)
 	}
 	kvfree(port->chunk);
 	port->chunk = chunk;
+	port->dma_keep = (port->dma_keep || !port->nr_chunks) && a->flags & UDF_PORT_DMA_KEEP;
 	port->nr_chunks += n;
 	port->dma_size += a->size;
 	return 0;
@@ -176,17 +209,51 @@ const struct udf_chunk *udf_dma_find(struct udf_port *port, u64 offset)
 	return NULL;
 }
 
-void udf_dma_free(struct udf_port *port)
+static void on_expire(struct work_struct *work)
 {
-	struct udf_chunk *chunk = port->chunk;
-	unsigned int n = port->nr_chunks;
+	struct udf_port *port = container_of(work, struct udf_port, kept.expire.work);
 
-	/* page faults find nothing from here on */
-	port->chunk = NULL;
-	port->nr_chunks = 0;
-	port->dma_size = 0;
-	if (port->mapping)
-		unmap_mapping_range(port->mapping, UDF_PORT_MMAP_DMA, UDF_PORT_MMAP_DMA, 1);
-	free_chunks(port, chunk, n);
-	kvfree(chunk);
+	mutex_lock(&port->lock);
+	forget(port);
+	mutex_unlock(&port->lock);
+}
+
+void udf_dma_init(struct udf_port *port)
+{
+	INIT_DELAYED_WORK(&port->kept.expire, on_expire);
+}
+
+void udf_dma_remove(struct udf_port *port)
+{
+	cancel_delayed_work_sync(&port->kept.expire);
+}
+
+void udf_dma_open(struct udf_port *port)
+{
+	port->opener = current_euid();
+	if (!uid_eq(port->opener, port->kept.opener))
+		forget(port);
+}
+
+void udf_dma_end(struct udf_port *port, bool keep)
+{
+	struct udf_kept *k = &port->kept;
+
+	if (port->chunk) {
+		if (port->mapping)
+			unmap_mapping_range(port->mapping, UDF_PORT_MMAP_DMA, UDF_PORT_MMAP_DMA, 1);
+		k->chunk = port->chunk;
+		k->nr_chunks = port->nr_chunks;
+		k->bits = port->dma_bits;
+		k->size = port->dma_size;
+		k->opener = port->opener;
+		/* page faults, which take the port's lock, find nothing */
+		port->chunk = NULL;
+		port->nr_chunks = 0;
+		port->dma_size = 0;
+		keep = keep && port->dma_keep;
+		mod_delayed_work(system_wq, &k->expire, UDF_PORT_DMA_KEEP_S * HZ);
+	}
+	if (!keep)
+		forget(port);
 }

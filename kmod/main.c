@@ -2,7 +2,7 @@
 /*
  * The PCI driver, the character device of each port, and a port's life:
  *
- *	probe ---> bound <---------- reset, memory freed <--+
+ *	probe ---> bound <-- reset, memory freed or kept <--+
  *	             | open                                 |
  *	           live ----- close, or the process dies ---+
  *	             | remove, suspend, bus error, somebody's reset
@@ -91,7 +91,7 @@ static void end_session(struct udf_port *port)
 	if (ret && ret != -EOPNOTSUPP && ret != -ENODEV)
 		pci_warn(port->pdev, "cannot be reset: error %d\n", ret);
 	udf_block_end(port);
-	udf_dma_free(port);
+	udf_dma_end(port, !ret && port->bound);
 	udf_mem_free(port);
 	udf_flush_iotlb(port);
 	udf_bar_release(port);
@@ -101,6 +101,7 @@ static int start_session(struct udf_port *port)
 {
 	int ret = udf_dma_set_bits(port, 32);
 
+	udf_dma_open(port);
 	if (!ret)
 		ret = udf_irq_open(port);
 	if (ret)
@@ -236,7 +237,7 @@ static const struct udf_op {
 	[_IOC_NR(UDF_PORT_CONFIG)] = { UDF_PORT_CONFIG, UDF_PORT_WRITE, offsetof(struct udf_port_config_access, reserved), LOCK_PORT, udf_config_ioctl },
 	[_IOC_NR(UDF_PORT_ACCESS)] = { UDF_PORT_ACCESS, UDF_PORT_WRITE, sizeof(struct udf_port_bar_access), LOCK_PORT, udf_bar_access_ioctl },
 	[_IOC_NR(UDF_PORT_DMA_MASK)] = { UDF_PORT_DMA_MASK, 0, sizeof(struct udf_port_dma_mask), LOCK_PORT, udf_dma_mask_ioctl },
-	[_IOC_NR(UDF_PORT_DMA_ALLOC)] = { UDF_PORT_DMA_ALLOC, 0, sizeof(struct udf_port_dma_alloc), LOCK_PORT, udf_dma_alloc_ioctl },
+	[_IOC_NR(UDF_PORT_DMA_ALLOC)] = { UDF_PORT_DMA_ALLOC, UDF_PORT_DMA_KEEP, sizeof(struct udf_port_dma_alloc), LOCK_PORT, udf_dma_alloc_ioctl },
 	[_IOC_NR(UDF_PORT_MEM_ADD)] = { UDF_PORT_MEM_ADD, 0, offsetof(struct udf_port_mem_add, reserved), LOCK_NONE, udf_mem_add_ioctl },
 	[_IOC_NR(UDF_PORT_MEM_REMOVE)] = { UDF_PORT_MEM_REMOVE, 0, offsetof(struct udf_port_mem_remove, reserved), LOCK_PORT, udf_mem_remove_ioctl },
 	[_IOC_NR(UDF_PORT_IRQ_ENABLE)] = { UDF_PORT_IRQ_ENABLE, 0, offsetof(struct udf_port_irq_enable, reserved), LOCK_PORT, udf_irq_enable_ioctl },
@@ -336,6 +337,7 @@ static struct udf_port *new_port(struct pci_dev *pdev)
 	port->pdev = pci_dev_get(pdev);
 	mutex_init(&port->lock);
 	INIT_LIST_HEAD(&port->mem);
+	udf_dma_init(port);
 	init_waitqueue_head(&port->wait);
 	device_initialize(&port->dev);
 	port->dev.class = &port_class;
@@ -452,6 +454,7 @@ static void port_remove(struct pci_dev *pdev)
 	mutex_lock(&port->lock);
 	end_session(port);
 	mutex_unlock(&port->lock);
+	udf_dma_remove(port);
 	udf_block_remove(port);
 	mutex_lock(&port->lock);
 	put_hardware(port, pdev);

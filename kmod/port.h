@@ -46,6 +46,15 @@ struct udf_chunk {
 	size_t len;
 };
 
+/* DMA memory that a session has left for the next one: the device has been reset since, and nothing maps it. */
+struct udf_kept {
+	struct udf_chunk *chunk;	/* NULL: none */
+	unsigned int nr_chunks, bits;	/* allocated for a mask of so many bits */
+	u64 size;
+	kuid_t opener;			/* of that session */
+	struct delayed_work expire;
+};
+
 /* Registers that are mapped write-combining. */
 struct udf_wc {
 	resource_size_t start, len;
@@ -71,9 +80,11 @@ struct udf_port {
 	u64 msix_start, msix_end;	/* bytes in the BAR */
 	u64 pba_start, pba_end;
 	void __iomem *regs[UDF_PORT_BAR_COUNT];		/* mapped at the first UDF_PORT_ACCESS */
+	struct udf_kept kept;
 
 	/* from open to close; live becomes false earlier if the port is lost */
 	bool opened, closing, live;
+	kuid_t opener;			/* effective user */
 	struct address_space *mapping;	/* where mappings of the device are found */
 	struct udf_port_shared *shared;
 	enum udf_port_irq_type irq_type;
@@ -83,6 +94,7 @@ struct udf_port {
 	struct udf_chunk *chunk;	/* by offset */
 	unsigned int nr_chunks;
 	u64 dma_size;
+	bool dma_keep;			/* all of it may be */
 	unsigned int dma_bits;
 	struct list_head mem;		/* struct udf_mem */
 	struct udf_block *block;	/* from the first UDF_PORT_BLOCK_START to the end of the port */
@@ -115,7 +127,10 @@ int udf_dma_set_bits(struct udf_port *port, unsigned int bits);
 int udf_dma_mask_ioctl(struct udf_port *port, void *arg);
 int udf_dma_alloc_ioctl(struct udf_port *port, void *arg);
 const struct udf_chunk *udf_dma_find(struct udf_port *port, u64 offset);
-void udf_dma_free(struct udf_port *port);			/* mappings fault from now on; the device must be quiet */
+void udf_dma_open(struct udf_port *port);			/* what is kept is none of another user's */
+void udf_dma_end(struct udf_port *port, bool keep);		/* mappings fault from now on; the device must be quiet, and reset if KEEP */
+void udf_dma_remove(struct udf_port *port);			/* without the lock */
+void udf_dma_init(struct udf_port *port);
 
 /* mem.c */
 int udf_mem_add_ioctl(struct udf_port *port, void *arg);	/* without the lock: pins user memory */

@@ -11,7 +11,7 @@
  *		offset UDF_PORT_MMAP_REQUESTS + x	memory of requests that are in flight, x: its device address
  *		offset UDF_PORT_MMAP_BAR(n)	registers of BAR n; or'ed with UDF_PORT_MMAP_WC: write-combining
  *	poll	POLLHUP once the port is lost (removed, suspended, a bus error): every ioctl fails with -ENODEV from then on
- *	close	bus mastering off, interrupts off, function reset, DMA memory freed; so does the process's death
+ *	close	bus mastering off, interrupts off, function reset, DMA memory freed or kept for the next opener; so does the process's death
  *
  * Rules that hold for every structure: it begins with FLAGS; flags that are not listed, and bytes named reserved that are not 0, are
  * refused with -EINVAL; it is written back only if the ioctl succeeds. Sizes and offsets are bytes, numbers are little-endian, the
@@ -191,14 +191,24 @@ struct udf_port_range {
 	__u64 len;
 };
 
+/* struct udf_port_dma_alloc: flags */
+#define UDF_PORT_DMA_KEEP	1u	/* need not be zeroed, and may be kept for the next session */
+#define UDF_PORT_DMA_KEEP_S	10
+
 /**
  * struct udf_port_dma_alloc - UDF_PORT_DMA_ALLOC: get more DMA memory
- * @flags: 0
+ * @flags: UDF_PORT_DMA_KEEP
  * @nr_ranges: set to the number of @range
  * @size: bytes, a multiple of UDF_PORT_DMA_GRAIN
  * @range: set: the new memory, ascending by offset and by device address. It begins where the last allocation ended.
  *
  * The memory is zeroed, coherent, and the port's until it is closed. Pieces that are neighbours for the device are reported as one.
+ *
+ * UDF_PORT_DMA_KEEP spares the time to free, allocate and zero it between two sessions of the port. If all calls of a session have the flag, the
+ * memory is kept when the session ends, provided that the function could be reset: for UDF_PORT_DMA_KEEP_S seconds. The next session gets it, with
+ * what is in it, if its first call has the flag, and asks for as much as was kept, with the same DMA mask, and if the port was opened by the same
+ * effective user. Else what is kept is freed by that call; by opening, if the user is another; and when the port is unbound.
+ *
  * -ENOMEM: no memory, or more than @udf_port_info.dma_limit in all. -ENOSPC: memory is so scattered that UDF_PORT_RANGE_MAX do not suffice.
  */
 struct udf_port_dma_alloc {

@@ -41,6 +41,10 @@ extern pid_t kernel_thread(int (*fn)(void *), void *arg, unsigned long flags);
 extern int kthreadd(void *unused);
 extern struct task_struct *kthreadd_task;
 extern struct task_struct *find_task_by_pid_ns(pid_t nr, struct pid_namespace *ns);
+extern void unwind_init(void);
+extern void rcu_cpu_stall_reset(void);
+extern int rcu_cpu_stall_suppress;
+extern bool orc_init;
 extern void cpu_startup_entry(enum cpuhp_state state);
 extern void schedule_preempt_disabled(void);
 extern void build_all_zonelists(pg_data_t *pgdat);
@@ -59,6 +63,13 @@ extern bool notests;
 extern int fb_console_setup(char *options);
 
 void kapi_boot(void);
+
+/* The unwinder's table of blocks was made when the image was prepared. */
+static void kapi_unwind_init(void)
+{
+	if (!orc_init)
+		unwind_init();
+}
 
 static void kapi_build_zonelists(void)
 {
@@ -106,13 +117,29 @@ static void kapi_initcall(long (*fn)(void), const char *name, bool returns)
 		pr_warn("initcall %s failed: %d\n", name, (int)ret);
 }
 
+/* What follows needs the port: its memory, which is the arena then, and its function. */
+static void kapi_wait_port(void)
+{
+	/* time passes, and no grace period ends: nobody hangs */
+	rcu_cpu_stall_suppress = 1;
+	while (host_port_wait())
+		cond_resched();
+	rcu_cpu_stall_reset();
+	rcu_cpu_stall_suppress = 0;
+	host_mem_get(&kapi_mem);
+}
+
 static int kapi_init(void *unused)
 {
+	const bool alone = num_possible_cpus() == 1;
+
 #define INIT(fn) kapi_initcall((long (*)(void))kapi_init_##fn, #fn, true);
 #define STEP(fn) fn();
 #define INIT_LIST_BEFORE_SMP
 #include SERIES_INIT
 #undef INIT_LIST_BEFORE_SMP
+	if (!alone)
+		kapi_wait_port();
 	smp_init();
 	sched_init_smp();
 #define INIT_LIST_AFTER_SMP
@@ -124,6 +151,8 @@ static int kapi_init(void *unused)
 	rcu_set_runtime_mode();
 	/* not rcu_end_inkernel_boot(): grace periods stay expedited, which with a few vCPUs costs little and saves 20 ms each */
 	kapi_front_init();
+	if (alone)
+		kapi_wait_port();
 	if (kapi_pci_scan())
 		kapi_die("the port's PCI function cannot be set up");
 	kapi_control_init();

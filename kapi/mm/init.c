@@ -33,6 +33,7 @@ void kapi_mem_init(void)
 	physmem_end = (1ul << MAX_PHYSMEM_BITS) - 1;
 	phys_base = -0x80000000ul;	/* __pa_symbol(): undo the constant __START_KERNEL_map */
 
+	BUILD_BUG_ON(PAGE_SIZE << (MAX_ORDER - 1) > HOST_BLOCK_MAX);
 	host_mem_get(&kapi_mem);
 	start = kapi_mem.base;
 	end = start + kapi_mem.size;

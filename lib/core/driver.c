@@ -13,7 +13,6 @@
 #include "host/linux/host.h"
 #include "layout.h"
 
-#define START_TIMEOUT_S 60
 #define COMMAND_TIMEOUT_MS 10000
 #define STOP_TIMEOUT_MS 10000
 
@@ -58,7 +57,8 @@ static int udf_take_config(struct udf_driver *d, struct udf_error *err)
 	if (config->cpus > HOST_CPUS_MAX)
 		return udf_error_set(err, -EINVAL, "%u vCPUs: at most %u are possible", config->cpus, HOST_CPUS_MAX);
 	udf_host.cpus = config->cpus ? config->cpus : 1;
-	udf_host.arena_size = config->port.spec ? 0 : config->port.arena_size;
+	if (!udf_host.ahead)
+		udf_host.arena_size = config->port.spec ? 0 : config->port.arena_size;
 	if (config->firmware_dir) {
 		snprintf(d->firmware_dir, sizeof(d->firmware_dir), "%s", config->firmware_dir);
 		udf_host.firmware_dir = d->firmware_dir;
@@ -68,12 +68,8 @@ static int udf_take_config(struct udf_driver *d, struct udf_error *err)
 
 static int udf_open_port(struct udf_driver *d, struct udf_error *err)
 {
-	int ret = d->config.name_port ? d->config.name_port(d->config.ctx, &d->config, err) : 0;
+	int ret;
 
-	if (!ret)
-		ret = udf_take_config(d, err);
-	if (ret)
-		return ret;
 	if (!d->config.port.spec)
 		return 0;
 	ret = udf_port_open(&d->config.port, &udf_host_port_events, NULL, &udf_host.port, err);
@@ -88,14 +84,14 @@ static int udf_wait_started(struct udf_error *err)
 	int ret = 0;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += START_TIMEOUT_S;
+	until.tv_sec += UDF_START_TIMEOUT_S;
 	pthread_mutex_lock(&udf_host.lock);
 	while (!udf_host.started && !udf_host.dead && !ret)
 		ret = pthread_cond_timedwait(&udf_host.changed, &udf_host.lock, &until);
 	pthread_mutex_unlock(&udf_host.lock);
 	if (udf_host.dead)
 		return udf_error_set(err, -ENODEV, "%s", udf_host.why);
-	return udf_host.started ? 0 : udf_error_set(err, -ETIMEDOUT, "the kernel code did not start within %d s", START_TIMEOUT_S);
+	return udf_host.started ? 0 : udf_error_set(err, -ETIMEDOUT, "the kernel code did not start within %d s", UDF_START_TIMEOUT_S);
 }
 
 /* Undo what has been done of udf_driver_start(), in reverse order. */
@@ -156,14 +152,88 @@ static int udf_trace_kernel_events(struct udf_driver *d, struct udf_error *err)
 	return ret ? udf_error_set(err, (int)ret, "the kernel's events cannot be traced: %s", strerror((int)-ret)) : 0;
 }
 
+static int udf_map_code(struct udf_error *err)
+{
+	int ret = udf_image_map(udf_host.image, err);
+
+	return ret ? ret : udf_bridges_map(err);
+}
+
+static int udf_boot(struct udf_driver *d, struct udf_error *err)
+{
+	int ret;
+
+	if ((ret = udf_mem_map(err)) ||
+	    (ret = udf_loader_new(udf_host.image, d->modules_dir[0] ? d->modules_dir : NULL, &udf_host.loader, err)) ||
+	    (ret = udf_debug_start(&d->config.debug, err)) || (ret = udf_signals_install(err)))
+		return ret;
+	return udf_vcpus_start(err);
+}
+
+/* As far as that goes without a port. */
+static int udf_boot_ahead(struct udf_driver *d, struct udf_error *err)
+{
+	int ret = udf_take_config(d, err);
+
+	if (ret)
+		return ret;
+	udf_host.ahead = UDF_AHEAD_BOOTING;
+	ret = udf_boot(d, err);
+	return ret ? ret : udf_ahead_wait(false, err);
+}
+
+/* As before udf_boot_ahead(). */
+static int udf_boot_undo(struct udf_error *err)
+{
+	struct udf_host *h = &udf_host;
+
+	udf_ahead_end(true);
+	if (udf_vcpus_stop(STOP_TIMEOUT_MS))
+		return udf_error_set(err, -ETIMEDOUT, "what was booted ahead does not end");
+	h->ahead = UDF_AHEAD_NO;
+	udf_debug_stop();
+	udf_loader_free(h->loader);
+	h->loader = NULL;
+	udf_mem_unmap();
+	udf_bridges_unmap();
+	udf_signals_restore();
+	udf_image_unmap(h->image);
+	return udf_map_code(err);
+}
+
+/* Which port it is, and its memory. Unless udf_host.ahead is set afterwards, it is still to be booted. */
+static int udf_get_port(struct udf_driver *d, struct udf_error *err)
+{
+	const unsigned int cpus = udf_host.cpus;
+	int ret = d->config.name_port ? d->config.name_port(d->config.ctx, &d->config, err) : 0;
+
+	if (!ret && udf_host.ahead)
+		ret = udf_ahead_wait(true, err);
+	if (!ret)
+		ret = udf_take_config(d, err);
+	if (!ret && udf_host.ahead && udf_host.cpus != cpus)
+		ret = udf_boot_undo(err);
+	if (!ret)
+		ret = udf_open_port(d, err);
+	if (ret || !udf_host.ahead)
+		return ret;
+	ret = udf_mem_move(err);
+	if (ret != -EOPNOTSUPP)
+		return ret;
+	udf_log_notice("%s: its memory is not as the kernel code that has booted needs it: booting once more", udf_host.port->address);
+	return udf_boot_undo(err);
+}
+
 static int udf_driver_bring_up(struct udf_driver *d, struct udf_error *err)
 {
 	int ret;
 
-	if ((ret = udf_open_image(d, err)) || (ret = udf_image_map(udf_host.image, err)) || (ret = udf_bridges_map(err)) ||
-	    (ret = udf_open_port(d, err)) || (ret = udf_mem_map(err)) ||
-	    (ret = udf_loader_new(udf_host.image, d->modules_dir[0] ? d->modules_dir : NULL, &udf_host.loader, err)) ||
-	    (ret = udf_debug_start(&d->config.debug, err)) || (ret = udf_signals_install(err)) || (ret = udf_vcpus_start(err)))
+	if ((ret = udf_open_image(d, err)) || (ret = udf_map_code(err)) || (d->config.ahead && (ret = udf_boot_ahead(d, err))) ||
+	    (ret = udf_get_port(d, err)))
+		return ret;
+	if (udf_host.ahead)
+		udf_ahead_end(false);
+	else if ((ret = udf_boot(d, err)))
 		return ret;
 	ret = udf_wait_started(err);
 	return ret ? ret : udf_trace_kernel_events(d, err);
@@ -191,6 +261,8 @@ int udf_driver_start(const struct udf_driver_config *config, struct udf_driver *
 	udf_host_reset(config);
 	ret = udf_driver_bring_up(d, err);
 	if (ret) {
+		if (udf_host.ahead)
+			udf_ahead_end(true);
 		/* vCPU threads that are in kernel code cannot be taken out of it: then everything stays as it is */
 		if (!udf_host.vcpu[0].started || !udf_vcpus_stop(1000))
 			udf_driver_take_down(d);
@@ -304,6 +376,16 @@ int udf_driver_load(struct udf_driver *driver, const char *module, const char *p
 		ret = udf_load_one(driver, &plan.entry[i], i + 1 == plan.nr ? params : NULL, err);
 	udf_plan_free(&plan);
 	return ret;
+}
+
+bool udf_driver_has(const char *module)
+{
+	struct udf_error err = UDF_ERROR_INIT;
+	struct udf_plan plan = { 0 };
+	int ret = udf_host_plan(module, &plan, &err);
+
+	udf_plan_free(&plan);
+	return ret != -ENOENT;
 }
 
 int udf_driver_unload(struct udf_driver *driver, const char *module, struct udf_error *err)

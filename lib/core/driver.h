@@ -29,7 +29,12 @@ struct udf_driver_config {
 	struct udf_port_config port;	/* .spec NULL: no port, for tests */
 	unsigned int cpus;		/* 0: 1 */
 	/*
-	 * If not NULL: called when the image is mapped, to fill in what is not known before: port, cpus, firmware_dir. May block, as one
+	 * Boot before the port is known, as far as that goes, in memory of .port.arena_size: see host/linux/ahead.c. If name_port() then wants other
+	 * cpus, or the port's memory does not suit, all of it was in vain, and is done again.
+	 */
+	bool ahead;
+	/*
+	 * If not NULL: called when the image is mapped (and has booted, see ahead), to fill in what is not known before: port, cpus, firmware_dir. May block, as one
 	 * does that stands by until a port needs it. Returns 0, or a negative errno that ends the start.
 	 */
 	int (*name_port)(void *ctx, struct udf_driver_config *config, struct udf_error *err);
@@ -48,6 +53,8 @@ int udf_driver_start(const struct udf_driver_config *config, struct udf_driver *
 
 /* Load a module: a name ("nvme"), a path, or a modalias ("pci:v00001B36..."), with what it depends on. PARAMS: "a=1 b=2" or NULL. */
 int udf_driver_load(struct udf_driver *driver, const char *module, const char *params, struct udf_error *err);
+/* Whether there is any, or may be: false if a modalias matches none. While kernel code boots ahead, too. */
+bool udf_driver_has(const char *module);
 int udf_driver_unload(struct udf_driver *driver, const char *module, struct udf_error *err);
 
 /* Call EACH for every module that is loaded, in that order, with its name and file. EACH must not call the driver. */

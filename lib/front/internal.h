@@ -46,6 +46,7 @@ struct udf_options {
 	unsigned int beat_ms, hung_task_s;
 	int (*standby)(void *arg, struct udf_options *o);
 	void *standby_arg;
+	bool ahead;
 	void (*log)(void *arg, int level, const char *text);
 	void *log_arg;
 	void (*progress)(void *arg, const char *step, unsigned int percent);
@@ -60,6 +61,8 @@ struct udf_options {
  * negative errno that udf_open() fails with. For the port manager's driver processes.
  */
 void udf_options_standby(struct udf_options *o, int (*standby)(void *arg, struct udf_options *o), void *arg);
+/* And boot before that, with the CPUs and memory that are set: STANDBY should not change them. */
+void udf_options_ahead(struct udf_options *o);
 
 /* The device's specification with what drive= and size= add to it; to be freed. NULL: no memory. */
 char *udf_options_spec(const struct udf_options *o);
@@ -70,6 +73,8 @@ struct udf_modules;
 struct udf_modules *udf_modules_new(void);
 /* The driver runs: load what was asked for, and what will be. Returns 0 or a negative errno. */
 int udf_modules_start(struct udf_modules *m, struct udf_driver *driver);
+/* Of what has been asked for before there is a driver: forget what there is no module for. */
+void udf_modules_prune(struct udf_modules *m);
 /* An event; from a vCPU. */
 void udf_modules_event(struct udf_modules *m, const char *action, const char *const *env, unsigned int n);
 /* Let the load that is under way end, and no other begin. Returns false if it has not ended after TIMEOUT_S. */

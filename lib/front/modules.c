@@ -113,6 +113,14 @@ void udf_modules_event(struct udf_modules *m, const char *action, const char *co
 	}
 }
 
+void udf_modules_prune(struct udf_modules *m)
+{
+	pthread_mutex_lock(&m->lock);
+	for (; m->done < m->nr && !udf_driver_has(m->aliases[m->done]); m->done++)
+		;
+	pthread_mutex_unlock(&m->lock);
+}
+
 bool udf_modules_stop(struct udf_modules *m, unsigned int timeout_s)
 {
 	struct timespec until;

@@ -280,6 +280,11 @@ void udf_options_standby(struct udf_options *o, int (*standby)(void *arg, struct
 	o->standby_arg = arg;
 }
 
+void udf_options_ahead(struct udf_options *o)
+{
+	o->ahead = true;
+}
+
 void udf_options_heartbeat(struct udf_options *o, uint64_t *beats, unsigned int interval_ms, unsigned int hung_task_s)
 {
 	o->beats = beats;

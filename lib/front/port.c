@@ -213,7 +213,11 @@ static int name_port(void *ctx, struct udf_driver_config *config, struct udf_err
 {
 	struct udf *udf = ctx;
 	struct udf_options *o = udf->options;
-	int ret = o->standby(o->standby_arg, o);
+	int ret;
+
+	/* if it has booted: now there is time */
+	udf_modules_prune(udf->modules);
+	ret = o->standby(o->standby_arg, o);
 
 	if (ret)
 		return udf_error_set(err, ret, "%s", o->err.code ? o->err.text : "not needed any more");
@@ -234,6 +238,9 @@ static int start_driver(struct udf *udf, struct udf_options *o)
 		},
 		.modules_dir = o->modules,
 		.name_port = o->standby ? name_port : NULL,
+		.cpus = o->cpus,
+		.port.arena_size = o->memory,
+		.ahead = o->ahead,
 		.debug = {
 			.perf_map = o->perf_map,
 			.trace = { .what = o->trace, .only = o->trace_only, .format = o->trace_format },

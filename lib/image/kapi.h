@@ -45,6 +45,9 @@ void udf_kapi_free(struct udf_kapi *kapi);
  */
 int udf_kapi_hook(struct udf_kernel *k, struct udf_kapi *kapi, struct udf_error *err);
 
+/* Sort and compute what each boot would, in the image and in KAPI, which may be empty. After all else is in its place. Returns 0 or -ENOMEM. */
+int udf_kernel_tables(struct udf_kernel *k, struct udf_kapi *kapi);
+
 const struct udf_kapi_section *udf_kapi_find_section(const struct udf_kernel *k, const struct udf_kapi *kapi, const char *name);
 
 /* Names that are wrong, for one message that lists them all: ", " between them, " (note)" behind each that has one. */

@@ -10,6 +10,7 @@
  *   udf_kernel_exports()   exports.c    what modules may import, with CRCs
  *   udf_kapi_link()        kapi.c       UDF's own object, and its hooks into the image (hooks.c)
  *   udf_patch_*()          patch.c      mitigations and tracing that nothing here uses
+ *   udf_kernel_tables()    tables.c     what the kernel would sort and compute at each boot
  */
 #ifndef UDF_IMAGE_KERNEL_H
 #define UDF_IMAGE_KERNEL_H

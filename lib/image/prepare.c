@@ -164,7 +164,10 @@ static int make_image(struct job *job, struct udf_error *err)
 	progress(job, "linking", 80);
 	udf_thunks_find(k, &job->thunks);
 	udf_patch_kernel(k, &job->thunks);
-	return link_kapi(job, err);
+	ret = link_kapi(job, err);
+	if (!ret && udf_kernel_tables(k, &job->kapi))
+		ret = udf_error_set(err, -ENOMEM, "%s: %s", k->what, strerror(ENOMEM));
+	return ret;
 }
 
 static int write_image(struct job *job, char *path, size_t len, struct udf_error *err)

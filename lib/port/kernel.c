@@ -142,8 +142,13 @@ static int make_arena(struct kernel_port *k, const struct udf_port_config *confi
 	ret = udf_kernel_ioctl(k, UDF_PORT_DMA_MASK, &mask);
 	if (ret)
 		return udf_error_set(err, ret, "%s: no device addresses of %u bits are to be had: %s", spec->address, spec->mask, strerror(-ret));
-	k->arena.size = size;
+	/* kernel code that gets memory clears what it wants to be clear */
+	k->arena = (struct udf_port_dma_alloc){ .flags = UDF_PORT_DMA_KEEP, .size = size };
 	ret = udf_kernel_ioctl(k, UDF_PORT_DMA_ALLOC, &k->arena);
+	if (ret == -EINVAL) {	/* the module is older */
+		k->arena.flags = 0;
+		ret = udf_kernel_ioctl(k, UDF_PORT_DMA_ALLOC, &k->arena);
+	}
 	if (ret == -ENOSPC)
 		return udf_error_set(err, ret, "%s: memory is too scattered for %llu MiB of DMA memory; less of it, mask=64 or an IOMMU may help",
 				     spec->address, (unsigned long long)(size / MIB));

@@ -59,17 +59,27 @@ static int set_options(struct udf_options *o, struct json_object *list)
 	return 0;
 }
 
-static void set_priority(struct json_object *start)
+static void set_priority(struct json_object *start, pid_t tid)
 {
 	const char *affinity = udf_packet_text(start, "affinity", NULL);
 	cpu_set_t set;
 
-	/* of this thread, from which the vCPUs inherit */
-	if (affinity && (!udf_parse_cpus(affinity, &set) || sched_setaffinity(0, sizeof(set), &set)))
+	if (affinity && (!udf_parse_cpus(affinity, &set) || sched_setaffinity(tid, sizeof(set), &set)))
 		driver_note(4, "CPUs %s: %s", affinity, strerror(errno));
 	errno = 0;
-	if (setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), (int)udf_packet_number(start, "nice", 0)) && errno)
+	if (setpriority(PRIO_PROCESS, (id_t)tid, (int)udf_packet_number(start, "nice", 0)) && errno)
 		driver_note(4, "nice: %s", strerror(errno));
+}
+
+/* Of this thread, from which those to come inherit, and of the vCPUs that are there. */
+static void set_priorities(struct json_object *start)
+{
+	unsigned int cpu;
+
+	set_priority(start, (pid_t)syscall(SYS_gettid));
+	for (cpu = 0; cpu < udf_host.cpus; cpu++)
+		if (udf_host.vcpu[cpu].started)
+			set_priority(start, udf_host.vcpu[cpu].own_tid);
 }
 
 static void set_limit(const char *key, int which, struct json_object *start, const char *mib)
@@ -91,7 +101,7 @@ static void set_limits(struct json_object *start)
 		set_limit("attach-memory", RLIMIT_MEMLOCK, start, "attach-mib");
 }
 
-/* The image is mapped: wait until there is a port to drive. */
+/* The image is mapped, and may have booted: wait until there is a port to drive. */
 static int stand_by(void *arg, struct udf_options *o)
 {
 	int ret;
@@ -103,7 +113,7 @@ static int stand_by(void *arg, struct udf_options *o)
 	pthread_mutex_unlock(&driver.lock);
 	if (atomic_load(&driver.stopping))
 		return -ECANCELED;
-	set_priority(driver.start);
+	set_priorities(driver.start);
 	set_limits(driver.start);
 	ret = set_options(o, udf_packet_array(driver.start, "options"));
 	if (ret)
@@ -307,6 +317,8 @@ int driver_prepare(struct udf_packet *m)
 	}
 	udf_options_log(driver.options, driver_log, NULL);
 	udf_options_standby(driver.options, stand_by, NULL);
+	if (udf_packet_bool(m->body, "ahead"))
+		udf_options_ahead(driver.options);
 	return udf_thread_start(&driver.thread, run, NULL);
 }
 

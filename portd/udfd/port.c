@@ -171,8 +171,8 @@ static int on_back_off(sd_event_source *s, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* It has failed, having run for RAN_MS: again, now or later. */
-static void schedule(struct port *port, uint64_t ran_ms)
+/* It has failed, having run for RAN_MS: again, now or later. Returns the milliseconds until then. */
+static unsigned int schedule(struct port *port, uint64_t ran_ms)
 {
 	uint32_t random = 0;
 	unsigned int delay;
@@ -190,6 +190,7 @@ static void schedule(struct port *port, uint64_t ran_ms)
 		port_note(port, 5, "starting again at once");
 	set_state(port, PORT_WAITING);
 	set_timer(port, delay, on_back_off);
+	return delay;
 }
 
 static void failed_to_start(struct port *port, const struct udf_error *err)
@@ -331,7 +332,6 @@ void port_process_ended(struct port *port, struct process *p, struct json_object
 		port->failures++;
 		free(port->why);
 		port->why = strdup(udf_packet_text(failure, "why", ""));
-		failure_keep(port, failure);
 	}
 	if (stopping)
 		port->lost_ms = 0;
@@ -343,9 +343,13 @@ void port_process_ended(struct port *port, struct process *p, struct json_object
 		port_note(port, 5, "stopped");
 		spawn_forget(port);
 		set_state(port, PORT_STOPPED);
-	} else {
-		schedule(port, ran_ms);
+	} else if (!schedule(port, ran_ms)) {
+		port->restarts++;
+		launch(port);
 	}
+	/* who waits for the port does not wait for a disk */
+	if (failure)
+		failure_keep(port, failure);
 }
 
 /* ---- what others see ---- */

@@ -70,10 +70,10 @@ static pid_t fork_driver(int control, bool own_pids, int *pidfd)
 	return pid < 0 ? -errno : pid;
 }
 
-/* The options that say which image is mapped, or the others: IMAGE. */
+/* The options of what a process does while it stands by, mapping the image and booting (IMAGE), or the others. */
 static struct json_object *options_json(const struct udf_port_settings *s, bool image)
 {
-	static const char *const of_image[] = { "release", "image", "modules", "kapi", "cache" };
+	static const char *const of_image[] = { "release", "image", "modules", "kapi", "cache", "cpus", "memory" };
 	struct json_object *list = json_object_new_array();
 	unsigned int i, j;
 
@@ -93,7 +93,7 @@ static struct json_object *options_json(const struct udf_port_settings *s, bool 
 	return list;
 }
 
-static int send_prepare(struct process *p, const struct udf_port_settings *s)
+static int send_prepare(struct process *p, const struct udf_port_settings *s, bool ahead)
 {
 	struct json_object *o = udf_packet_new("do", "prepare"), *options = options_json(s, true);
 
@@ -106,10 +106,11 @@ static int send_prepare(struct process *p, const struct udf_port_settings *s)
 	p->image_options = strdup(json_object_to_json_string(options));
 	json_object_object_add(o, "options", options);
 	udf_packet_add_bool(o, "walls", s->walls);
+	udf_packet_add_bool(o, "ahead", ahead);
 	return process_send(p, o, &p->shared_fd, 1);
 }
 
-struct process *spawn_process(const struct udf_port_settings *settings, struct udf_error *err)
+struct process *spawn_process(const struct udf_port_settings *settings, bool ahead, struct udf_error *err)
 {
 	struct process *p = process_new();
 	int pair[2] = { -1, -1 }, ret = p ? 0 : -ENOMEM;
@@ -136,7 +137,7 @@ struct process *spawn_process(const struct udf_port_settings *settings, struct u
 	}
 	if (!ret) {
 		step = "a message";
-		ret = send_prepare(p, settings);
+		ret = send_prepare(p, settings, ahead);
 	}
 	if (pair[1] >= 0)
 		close(pair[1]);
@@ -312,7 +313,7 @@ struct process *spawn_for(struct port *port, struct udf_error *err)
 	if (!err->code) {
 		p = take_standby(&port->settings);
 		if (!p)
-			p = spawn_process(&port->settings, err);
+			p = spawn_process(&port->settings, false, err);
 	}
 	if (p) {
 		p->port = port;
@@ -334,7 +335,7 @@ void spawn_standby(const struct udf_port_settings *settings)
 		check_standby(udfd.standby);
 	if (udfd.standby || !udfd.config->standby)
 		return;
-	udfd.standby = spawn_process(settings, &err);
+	udfd.standby = spawn_process(settings, true, &err);
 	if (!udfd.standby)
 		port_note(NULL, 4, "no process stands by: %s", err.text);
 }

@@ -167,7 +167,7 @@ void process_check_beats(struct process *p, unsigned int checks, unsigned int ha
 
 /* ---- spawn.c ---- */
 /* Start a process and have it prepare itself. NULL with ERR. */
-struct process *spawn_process(const struct udf_port_settings *settings, struct udf_error *err);
+struct process *spawn_process(const struct udf_port_settings *settings, bool ahead, struct udf_error *err);
 /* One for PORT: the one that stands by, if it fits, or a new one; told to start. */
 struct process *spawn_for(struct port *port, struct udf_error *err);
 /* Have one stand by, for a port like SETTINGS. */

@@ -160,6 +160,63 @@ static int compare_ints(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
+/* An element of an odd size; VALUE follows from KEY. */
+struct odd {
+	u32 key;
+	u8 value[9];
+} __packed;
+
+static int compare_odd(const void *a, const void *b, const void *priv)
+{
+	const struct odd *x = a, *y = b;
+	int ret = x->key < y->key ? -1 : x->key > y->key;
+
+	return *(const int *)priv * ret;
+}
+
+static void swap_odd(void *a, void *b, int size, const void *priv)
+{
+	struct odd x = *(struct odd *)a;
+
+	udf_check(size == sizeof(x) && a != b);
+	*(struct odd *)a = *(struct odd *)b;
+	*(struct odd *)b = x;
+}
+
+/* Up, or down for SIGN -1; with and without a function that exchanges; unordered, ordered, and with one element out of its place. */
+static void sorts_elements(struct odd *o, unsigned int n, int sign, swap_r_func_t exchange)
+{
+	unsigned int i, k, pass;
+
+	for (i = 0; i < n; i++) {
+		o[i].key = (i * 2654435761u) >> 20;
+		memset(o[i].value, o[i].key, sizeof(o[i].value));
+	}
+	for (pass = 0; pass < 3; pass++) {
+		if (pass == 2 && n > 1)
+			swap_odd(&o[0], &o[n / 2 ?: 1], sizeof(*o), NULL);
+		sort_r(o, n, sizeof(*o), compare_odd, exchange, &sign);
+		for (i = 0; i < n; i++) {
+			udf_check(!i || (sign > 0 ? o[i - 1].key <= o[i].key : o[i - 1].key >= o[i].key));
+			for (k = 0; k < sizeof(o[i].value); k++)
+				udf_check(o[i].value[k] == (u8)o[i].key);
+		}
+	}
+}
+
+static void elements_of_any_size_sort(void)
+{
+	struct odd *o = kcalloc(300, sizeof(*o), GFP_KERNEL);
+	unsigned int n;
+
+	udf_require(o);
+	for (n = 0; n <= 300; n += n < 9 ? 1 : 97) {
+		sorts_elements(o, n, 1, NULL);
+		sorts_elements(o, n, -1, swap_odd);
+	}
+	kfree(o);
+}
+
 static void sorting_and_fifo(void)
 {
 	DEFINE_KFIFO(fifo, int, 64);
@@ -292,6 +349,7 @@ static const struct udf_test tests[] = {
 	UDF_TEST(radix_tree_stores),
 	UDF_TEST(trees_and_lists_sort),
 	UDF_TEST(hash_tables_find),
+	UDF_TEST(elements_of_any_size_sort),
 	UDF_TEST(sorting_and_fifo),
 	UDF_TEST(notifiers_are_called_by_priority),
 	UDF_TEST(references_are_counted),

@@ -7,6 +7,9 @@
  *	fuzz N	N random ioctls and mappings, of which the process must survive all
  *	busy	all kinds of calls from several threads, for ever: to be killed
  *	die	edu: begins a transfer into memory and is killed before the device gets to it
+ *	leave	MIB of DMA memory for the next session, with a pattern in it
+ *	left	whether that memory is there, and the pattern in what has not been used since
+ *	kept	when memory of a session is the next one's, and when not
  *	hold	everything in use; says "ready", waits until the port is lost, says "lost", checks what is left and closes
  */
 #define _GNU_SOURCE
@@ -21,9 +24,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/capability.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "udf/port-abi.h"
@@ -775,6 +780,164 @@ static void busy(void)
 	pause();
 }
 
+/* ---- memory that is kept ---- */
+
+#define PATTERN 0x5a5a1234u
+
+static int dma_keep(uint64_t size, struct udf_port_dma_alloc *a)
+{
+	*a = (struct udf_port_dma_alloc){ .flags = UDF_PORT_DMA_KEEP, .size = size };
+	return ioctl(fd, UDF_PORT_DMA_ALLOC, a);
+}
+
+/* How many of the first words of the pages of SIZE bytes are VALUE; then each is NEXT. */
+static uint64_t exchange(uint64_t size, uint32_t value, uint32_t next)
+{
+	uint8_t *mem = map(UDF_PORT_MMAP_DMA, size);
+	uint64_t i, n = 0;
+
+	CHECK(mem != MAP_FAILED);
+	for (i = 0; i < size; i += 4096) {
+		n += *(uint32_t *)(mem + i) == value;
+		*(uint32_t *)(mem + i) = next;
+	}
+	munmap(mem, size);
+	return n;
+}
+
+static void leave(uint64_t size)
+{
+	struct udf_port_dma_alloc a;
+
+	OK(dma_keep(size, &a));
+	exchange(size, 0, PATTERN);
+}
+
+static void left(uint64_t size)
+{
+	struct udf_port_dma_alloc a;
+	uint64_t n;
+
+	OK(dma_keep(size, &a));
+	n = exchange(size, PATTERN, 0);
+	printf("left: %llu of %llu pages\n", (unsigned long long)n, (unsigned long long)size / 4096);
+	CHECK(n);
+}
+
+static void anew(const char *path)
+{
+	munmap(shared, sizeof(*shared));
+	close(fd);
+	start(path);
+}
+
+static bool is_zero(uint64_t size)
+{
+	return exchange(size, 0, PATTERN) == size / 4096;
+}
+
+static bool is_kept(uint64_t size)
+{
+	return exchange(size, PATTERN, PATTERN) == size / 4096;
+}
+
+/* The opener is another user; without an IOMMU it needs the capability. The effective user is root again afterwards. */
+static void anew_as(const char *path, uid_t uid)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	munmap(shared, sizeof(*shared));
+	close(fd);
+	OK(syscall(SYS_capget, &head, data));
+	OK(seteuid(uid));
+	data[0].effective = 1u << CAP_SYS_RAWIO | 1u << CAP_DAC_OVERRIDE;
+	data[1].effective = 0;
+	OK(syscall(SYS_capset, &head, data));
+	start(path);
+	OK(seteuid(0));
+}
+
+static void kept(const char *path, bool resets)
+{
+	struct udf_port_dma_alloc a, b;
+	const uint64_t size = 4 * MIB;
+
+	CHECK(!(info.properties & UDF_PORT_RESETS) == !resets);
+	OK(dma_keep(size, &a));
+	CHECK(is_zero(size));
+	anew(path);
+	OK(dma_keep(size, &b));
+	if (!resets) {		/* the device may still write to it */
+		CHECK(is_zero(size));
+		return;
+	}
+	CHECK(is_kept(size));
+	CHECK(a.nr_ranges == b.nr_ranges && !memcmp(a.range, b.range, sizeof(a.range)));
+	/* a session that only looks on does not matter */
+	anew(path);
+	anew(path);
+	OK(dma_keep(size, &a));
+	CHECK(is_kept(size));
+	/* more memory of that session is kept as well */
+	OK(dma_keep(size, &a));
+	CHECK(!is_zero(2 * size));
+	anew(path);
+	OK(dma_keep(2 * size, &a));
+	CHECK(a.nr_ranges && a.range[0].offset == 0 && is_kept(2 * size));
+	/* without the flag */
+	anew(path);
+	OK(dma_alloc(2 * size, &a));
+	CHECK(is_zero(2 * size));
+	anew(path);
+	OK(dma_keep(2 * size, &a));
+	CHECK(is_zero(2 * size));
+	/* a part without */
+	OK(dma_alloc(size, &a));
+	anew(path);
+	OK(dma_keep(3 * size, &a));
+	CHECK(is_zero(3 * size));
+	/* another size, and then nothing is kept of the first */
+	anew(path);
+	OK(dma_keep(size, &a));
+	CHECK(is_zero(size));
+	anew(path);
+	OK(dma_keep(3 * size, &a));
+	CHECK(is_zero(3 * size));
+	/* not the first of the session */
+	anew(path);
+	OK(dma_alloc(size, &a));
+	OK(dma_keep(3 * size, &a));
+	CHECK(is_zero(4 * size));
+	/* another mask */
+	anew(path);
+	OK(dma_keep(size, &a));
+	CHECK(is_zero(size));
+	anew(path);
+	OK(dma_mask(40));
+	OK(dma_keep(size, &a));
+	CHECK(is_zero(size));
+	anew(path);
+	OK(dma_mask(40));
+	OK(dma_keep(size, &a));
+	CHECK(is_kept(size));
+	/* another user */
+	anew_as(path, 1000);
+	anew(path);
+	OK(dma_mask(40));
+	OK(dma_keep(size, &a));
+	CHECK(is_zero(size));
+	anew_as(path, 1000);
+	OK(dma_keep(size, &a));
+	CHECK(is_zero(size));
+	anew_as(path, 1000);
+	OK(dma_keep(size, &a));
+	CHECK(is_kept(size));
+	anew(path);
+	OK(dma_keep(size, &a));
+	CHECK(is_zero(size));
+}
+
 static void hold(void)
 {
 	struct pollfd p = { .fd = fd };
@@ -810,7 +973,7 @@ static void hold(void)
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
-		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|hold DEVICE-FILE [ARGUMENT]\n");
+		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|hold DEVICE-FILE [ARGUMENT]\n");
 		return 2;
 	}
 	start(argv[2]);
@@ -824,6 +987,12 @@ int main(int argc, char **argv)
 		busy();
 	else if (!strcmp(argv[1], "die"))
 		die();
+	else if (!strcmp(argv[1], "leave"))
+		leave(strtoul(argv[3], NULL, 10) * MIB);
+	else if (!strcmp(argv[1], "left"))
+		left(strtoul(argv[3], NULL, 10) * MIB);
+	else if (!strcmp(argv[1], "kept"))
+		kept(argv[2], argc == 3);
 	else if (!strcmp(argv[1], "hold"))
 		hold();
 	printf("%s: done\n", argv[1]);

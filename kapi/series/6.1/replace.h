@@ -55,6 +55,10 @@ NOOP(wbt_enable_default, "block/blk-wbt.c", "who writes back is somebody else, a
 NOOP(blk_cgroup_bio_start, "block/blk-cgroup.c", "statistics of the only group")
 NOOP(ptp_classifier_init, "net/core/ptp_classifier.c", "wants 2 MiB of BPF code, for time stamps by PHYs alone")
 
+/* order */
+REPLACE(sort, "lib/sort.c", "leaves alone what is in order: the image's tables are, since it was prepared")
+REPLACE(sort_r, "lib/sort.c", "the same")
+
 /* messages, failures, files, events */
 REPLACE(vprintk_emit, "kernel/printk/printk.c", "the log is the host's")
 REPLACE(__show_regs, "arch/x86/kernel/process_64.c", "reads control and model-specific registers")

@@ -58,6 +58,8 @@
 	/* mem.h */								\
 	fn(host_detour_next) fn(host_detour_done) fn(host_mmio_access)		\
 	/* front.h */								\
-	fn(host_front_ring)
+	fn(host_front_ring)							\
+	/* pci.h */								\
+	fn(host_port_wait)
 
 #endif

@@ -4,6 +4,7 @@
 #define UDF_HOST_MEM_H
 
 #define HOST_DMA_RANGES_MAX 64
+#define HOST_BLOCK_MAX (4ul << 20)	/* of the page allocator's, aligned to its size */
 
 /* LEN bytes at physical address PHYS (= virtual address in the arena) are DEV for the device. */
 struct host_dma_range {
@@ -19,7 +20,7 @@ struct host_mem {
 	struct host_dma_range range[HOST_DMA_RANGES_MAX];
 };
 
-/* Describe the arena. Called once, at start. */
+/* Describe the arena. Called at start; and after host_port_wait(), which may have changed the ranges. */
 void host_mem_get(struct host_mem *mem);
 
 /*

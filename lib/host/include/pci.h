@@ -10,6 +10,12 @@
 int host_pci_present(void);
 
 /*
+ * Wait until it is known which port that is, and the arena is its own. On vCPU 0, while it is the only one; for as long as a process stands by.
+ * Returns 0, or 1 now and then: to be called again, when interrupts have been taken. blocks.
+ */
+int host_port_wait(void);
+
+/*
  * Read or write SIZE (1, 2, 4) bytes at OFFSET of the port's configuration space. BARs and MSI structures are
  * the transport's: what is read and written there is virtual. Returns 0 or a negative errno (then *VALUE is all ones).
  */

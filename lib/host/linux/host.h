@@ -92,6 +92,9 @@ struct udf_command {
 	long result;
 };
 
+/* See ahead.c. */
+enum udf_ahead { UDF_AHEAD_NO, UDF_AHEAD_BOOTING, UDF_AHEAD_WAITING, UDF_AHEAD_MOVING, UDF_AHEAD_LEAVE };
+
 struct udf_host {
 	unsigned int cpus;
 	struct udf_vcpu vcpu[HOST_CPUS_MAX];
@@ -103,6 +106,7 @@ struct udf_host {
 	struct udf_vpci *vpci;
 
 	int arena_fd;
+	bool arena_own;				/* the file is ours, and not the port's */
 	uint64_t arena_size;
 	struct udf_dma_range ranges[HOST_DMA_RANGES_MAX];
 	unsigned int nr_ranges;
@@ -113,10 +117,11 @@ struct udf_host {
 	void (*lost)(void *ctx, const char *why);
 	void *ctx;
 
-	pthread_mutex_t lock;			/* commands, started */
+	pthread_mutex_t lock;			/* commands, started, ahead */
 	struct udf_command *head, **tail;
 	bool started;
-	pthread_cond_t changed;			/* started, dead, or a command is done */
+	enum udf_ahead ahead;
+	pthread_cond_t changed;			/* started, ahead, dead, or a command is done */
 	_Atomic bool dead;			/* kernel code stopped for good, or the port is lost */
 	char why[256];
 
@@ -237,8 +242,21 @@ void udf_detours_describe(struct udf_symfile *file, struct udf_frames *frames);
 void udf_detours_drop(uint64_t addr, uint64_t len);
 void udf_detours_reset(void);
 
+/* ahead.c */
+#define UDF_START_TIMEOUT_S 60
+extern unsigned int udf_ahead_turn_ms;		/* for so long the vCPU waits before it takes interrupts; tests have it do so more often */
+/* Wait until vCPU 0 waits for a port. MOVE: it stays there until udf_ahead_end(). */
+int udf_ahead_wait(bool move, struct udf_error *err);
+/* It goes on; or LEAVE: its thread leaves the kernel code for good. */
+void udf_ahead_end(bool leave);
+
 /* mem.c */
 int udf_mem_map(struct udf_error *err);
+/*
+ * The arena is the port's from now on, with what was in our own. No kernel code may run. Returns 0; -EOPNOTSUPP when the port's memory has
+ * another size, or such gaps for the device that an allocation may reach across one: then nothing has changed.
+ */
+int udf_mem_move(struct udf_error *err);
 void udf_mem_unmap(void);
 
 /* foreign.c */

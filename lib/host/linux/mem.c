@@ -4,6 +4,9 @@
 #include "host/linux/host.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -33,11 +36,15 @@ static int udf_arena_open(struct udf_error *err)
 		return ret ? udf_error_set(err, ret, "%s: no DMA memory: %s", h->port->address, strerror(-ret)) : 0;
 	}
 	h->arena_size = h->arena_size ?: ARENA_DEFAULT;
-	h->arena_fd = memfd_create("udf-arena", MFD_CLOEXEC);
+	h->arena_fd = memfd_create(h->ahead ? "udf-ahead" : "udf-arena", MFD_CLOEXEC);
 	if (h->arena_fd < 0 || ftruncate(h->arena_fd, (off_t)h->arena_size))
 		return udf_error_set(err, -errno, "no memory for the arena: %s", strerror(errno));
-	h->ranges[0] = (struct udf_dma_range){ .offset = ARENA_HOLE, .dev = ARENA_HOLE, .len = h->arena_size - ARENA_HOLE };
+	if (h->ahead)	/* all of it, as a port's */
+		h->ranges[0] = (struct udf_dma_range){ .len = h->arena_size };
+	else
+		h->ranges[0] = (struct udf_dma_range){ .offset = ARENA_HOLE, .dev = ARENA_HOLE, .len = h->arena_size - ARENA_HOLE };
 	h->nr_ranges = 1;
+	h->arena_own = true;
 	return 0;
 }
 
@@ -66,9 +73,126 @@ void udf_mem_unmap(void)
 	munmap((void *)(uintptr_t)UDF_ARENA_BASE, h->arena_size);
 	munmap((void *)UDF_VMEMMAP_BASE, UDF_VMALLOC_BASE - UDF_VMEMMAP_BASE);
 	munmap((void *)UDF_VMALLOC_BASE, UDF_VMALLOC_END - UDF_VMALLOC_BASE);
-	if (!h->port && h->arena_fd >= 0)
+	if (h->arena_own)
 		close(h->arena_fd);
+	h->arena_own = false;
 	h->arena_fd = -1;
+}
+
+/* ---- moving ---- */
+
+/* Memory of the port's, which may become the arena. */
+struct target {
+	int fd;
+	uint64_t size;
+	struct udf_dma_range ranges[HOST_DMA_RANGES_MAX];
+	unsigned int nr_ranges;
+};
+
+/* Whether no block of the page allocator reaches across a gap; memory of the boot's own may, which no device is given. */
+static bool fits(const struct target *t)
+{
+	uint64_t end = 0;
+	unsigned int i;
+
+	for (i = 0; i < t->nr_ranges; i++) {
+		const struct udf_dma_range *r = &t->ranges[i];
+
+		if (r->offset != end || (i && r->dev != r[-1].dev + r[-1].len && r->offset % HOST_BLOCK_MAX))
+			return false;
+		end += r->len;
+	}
+	return t->size == udf_host.arena_size && end == t->size;
+}
+
+/* What has ever been touched of our own arena. */
+static int copy_arena(const struct target *t)
+{
+	const int own = udf_host.arena_fd;
+	uint8_t *to = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, (off_t)udf_host.port->dma_base);
+	off_t at = 0, end;
+	int ret;
+
+	if (to == MAP_FAILED)
+		return -errno;
+	while ((at = lseek(own, at, SEEK_DATA)) >= 0 && (end = lseek(own, at, SEEK_HOLE)) > at) {
+		memcpy(to + at, (const uint8_t *)(uintptr_t)UDF_ARENA_BASE + at, (size_t)(end - at));
+		at = end;
+	}
+	ret = errno == ENXIO ? 0 : -errno;
+	munmap(to, t->size);
+	return ret;
+}
+
+/* A mapping of pages of the arena. */
+struct piece {
+	uint64_t start, end, offset;
+};
+
+/* All of them, the arena itself included. Returns how many, or a negative errno. */
+static int find_pieces(struct piece **list)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	struct piece *p = NULL, *grown;
+	char *line = NULL;
+	size_t room = 0;
+	int n = 0;
+
+	if (!f)
+		return -errno;
+	while (getline(&line, &room, f) > 0) {
+		struct piece is;
+
+		if (!strstr(line, " /memfd:udf-ahead") ||
+		    sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64, &is.start, &is.end, &is.offset) != 3)
+			continue;
+		grown = n % 64 ? p : reallocarray(p, (size_t)n + 64, sizeof(*p));
+		if (!grown) {
+			n = -ENOMEM;
+			break;
+		}
+		p = grown;
+		p[n++] = is;
+	}
+	free(line);
+	fclose(f);
+	*list = p;
+	return n;
+}
+
+static int map_pieces(const struct target *t)
+{
+	struct piece *p = NULL;
+	int n = find_pieces(&p), i, ret = n < 0 ? n : 0;
+
+	for (i = 0; i < n && !ret; i++)
+		if (mmap((void *)(uintptr_t)p[i].start, p[i].end - p[i].start, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, t->fd,
+			 (off_t)(udf_host.port->dma_base + p[i].offset)) == MAP_FAILED)
+			ret = -errno;
+	free(p);
+	return ret;
+}
+
+int udf_mem_move(struct udf_error *err)
+{
+	struct udf_host *h = &udf_host;
+	struct target t = { .fd = -1 };
+	int ret = h->port->ops->dma_get(h->port, &t.fd, &t.size, t.ranges, &t.nr_ranges);
+
+	if (!ret && !fits(&t))
+		return -EOPNOTSUPP;
+	if (!ret)
+		ret = copy_arena(&t);
+	if (!ret)
+		ret = map_pieces(&t);
+	if (ret)
+		return udf_error_set(err, ret, "%s: no DMA memory: %s", h->port->address, strerror(-ret));
+	close(h->arena_fd);
+	h->arena_own = false;
+	h->arena_fd = t.fd;
+	memcpy(h->ranges, t.ranges, sizeof(h->ranges));
+	h->nr_ranges = t.nr_ranges;
+	return 0;
 }
 
 void host_mem_get(struct host_mem *mem)

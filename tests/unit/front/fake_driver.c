@@ -607,6 +607,11 @@ int udf_driver_load(struct udf_driver *driver, const char *module, const char *p
 	return strcmp(module, "missing") ? 0 : udf_error_set(err, -ENOENT, "there is no module missing");
 }
 
+bool udf_driver_has(const char *module)
+{
+	return true;
+}
+
 int udf_driver_unload(struct udf_driver *driver, const char *module, struct udf_error *err)
 {
 	return 0;

@@ -120,6 +120,56 @@ static void test_runs(void **state)
 	udf_image_close(image);
 }
 
+static const int32_t *table(struct udf_image *image, const char *from, const char *to, size_t *bytes)
+{
+	uint64_t start = udf_image_symbol(image, from), stop = udf_image_symbol(image, to);
+
+	assert_true(start && stop > start);
+	*bytes = (size_t)(stop - start);
+	return (const int32_t *)start;
+}
+
+/* What boot would sort and compute is as boot would have it. */
+static void test_tables(void **state)
+{
+	struct udf_image *image = open_real("");
+	struct udf_error err = UDF_ERROR_INIT;
+	const int32_t *ip, *labels, *calls;
+	size_t nr_ips, nr_blocks, n, i, at = 0;
+	uint64_t text, key, last = 0;
+	const uint32_t *blocks;
+
+	if (udf_image_map(image, &err))
+		fail_msg("%s", err.text);
+	ip = table(image, "__start_orc_unwind_ip", "__stop_orc_unwind_ip", &nr_ips);
+	blocks = (const uint32_t *)table(image, "orc_lookup", "orc_lookup_end", &nr_blocks);
+	text = udf_image_symbol(image, "_stext");
+	nr_blocks /= 4;
+	assert_int_equal(*(const uint32_t *)udf_image_symbol(image, "lookup_num_blocks"), nr_blocks);
+	assert_int_equal(*(const uint8_t *)udf_image_symbol(image, "orc_init"), 1);
+	for (i = 0; i < nr_blocks; i++) {
+		uint64_t block = i + 1 < nr_blocks ? text + i * 256 : udf_image_symbol(image, "_etext");
+
+		assert_in_range(blocks[i], at, nr_ips / 4 - 1);
+		at = blocks[i];
+		assert_true((uint64_t)(ip + at) + ip[at] <= block && (uint64_t)(ip + at + 1) + ip[at + 1] > block);
+	}
+	labels = table(image, "__start___jump_table", "__stop___jump_table", &n);
+	for (i = 0; i < n / 16; i++) {
+		key = ((uint64_t)(labels + 4 * i + 2) + *(const uint64_t *)(labels + 4 * i + 2)) & ~3ull;
+		assert_true(key >= last && udf_image_symbolize(image, key, &(uint64_t){ 0 }));
+		assert_true(key > last || !i || (uint64_t)(labels + 4 * i) + labels[4 * i] > (uint64_t)(labels + 4 * i - 4) + labels[4 * i - 4]);
+		last = key;
+	}
+	calls = table(image, "__start_static_call_sites", "__stop_static_call_sites", &n);
+	for (i = 0, last = 0; i < n / 8; i++) {
+		key = ((uint64_t)(calls + 2 * i + 1) + calls[2 * i + 1]) & ~3ull;
+		assert_true(key >= last);
+		last = key;
+	}
+	udf_image_close(image);
+}
+
 /* A hook in a real function, one that starts with a call of __fentry__, and one that is a static call. */
 static void test_hooked(void **state)
 {
@@ -179,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_consistent),
 		cmocka_unit_test(test_runs),
+		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_hooked),
 		cmocka_unit_test(test_truncated),
 	};

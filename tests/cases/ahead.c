@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * timeout: 200
+ *
+ * Booting before the port is known: kernel code that has booted in memory of its own goes on in the port's; if the port wants other CPUs, or has other
+ * memory, it boots once more; and it ends if there is no port after all. Each time the disk works, and nothing is left behind.
+ */
+#include <dirent.h>
+
+#include "front/internal.h"
+#include "load.h"
+
+static const struct {
+	const char *what;
+	const char *cpus, *memory;		/* that are booted with; NULL: as they are */
+	const char *port_cpus, *port_memory;	/* of the port, NULL: the same */
+	bool cancelled, waits;
+	bool again;				/* it has to boot once more */
+} cases[] = {
+	{ "one vCPU", "1", NULL, NULL, NULL, false, false, false },
+	{ "two vCPUs", "2", NULL, NULL, NULL, false, false, false },
+	{ "less memory", "1", "48", NULL, NULL, false, false, false },
+	{ "a long wait", "1", NULL, NULL, NULL, false, true, false },
+	{ "a long wait of two", "2", NULL, NULL, NULL, false, true, false },
+	{ "more vCPUs", "1", NULL, "2", NULL, false, false, true },
+	{ "fewer vCPUs", "2", NULL, "1", NULL, false, false, true },
+	{ "other memory", "1", "64", NULL, "48", false, false, true },
+	{ "cancelled", "1", NULL, NULL, NULL, true, false, false },
+	{ "cancelled with two", "2", NULL, NULL, NULL, true, false, false },
+};
+
+/* What is mapped of memory of our own. */
+static unsigned int own_mappings(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char line[4096];
+	unsigned int n = 0;
+
+	CHECK(f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, "memfd:udf-ahead") != NULL;
+	fclose(f);
+	return n;
+}
+
+static unsigned int entries(const char *path)
+{
+	DIR *d = opendir(path);
+	unsigned int n = 0;
+
+	CHECK(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static unsigned int current;
+
+static int stand_by(void *arg, struct udf_options *o)
+{
+	CHECK_EQ(udf_host.ahead, UDF_AHEAD_WAITING);
+	/* the arena, and at least the stacks of the kernel's threads */
+	CHECK(own_mappings() > 5);
+	if (cases[current].waits)
+		usleep(300000);		/* many turns */
+	if (cases[current].cancelled)
+		return -ECANCELED;
+	CHECK(!udf_options_set(o, "device", "qemu:nvme,serial=a") && !udf_options_set(o, "drive", "disk.img"));
+	if (cases[current].port_cpus)
+		CHECK(!udf_options_set(o, "cpus", cases[current].port_cpus));
+	if (cases[current].port_memory)
+		CHECK(!udf_options_set(o, "memory", cases[current].port_memory));
+	return 0;
+}
+
+static void use(struct udf *udf)
+{
+	struct udf_disk *disk = test_disk(udf);
+	struct udf_queue *q;
+	struct load l;
+
+	load_init(&l, udf, disk, current);
+	l.max_bytes = 65536;
+	memset(l.gen, 0xff, l.blocks * sizeof(*l.gen));
+	CHECK_OK(udf_queue_open(udf, -1, 16, 0, &q));
+	load_start(&l, q, 16);
+	while (atomic_load(&l.done) < 300)
+		load_pause();
+	load_stop(&l);
+	udf_queue_close(q);
+	udf_disk_close(disk);
+	load_free(&l);
+}
+
+static void run(void)
+{
+	struct udf_options *o = udf_options_new();
+	struct udf *udf;
+	int ret;
+
+	CHECK(o);
+	udf_options_log(o, test_on_log, &test_log);
+	udf_options_standby(o, stand_by, NULL);
+	udf_options_ahead(o);
+	CHECK(!udf_options_set(o, "cpus", cases[current].cpus));
+	if (cases[current].memory)
+		CHECK(!udf_options_set(o, "memory", cases[current].memory));
+	udf_ahead_turn_ms = cases[current].waits ? 20 : 600000;
+	ret = udf_open(o, &udf);
+	if (cases[current].cancelled) {
+		CHECK_EQ(ret, -ECANCELED);
+	} else {
+		if (ret)
+			FAIL("%s: %s", cases[current].what, udf_options_error(o));
+		CHECK_EQ(own_mappings(), 0);
+		CHECK_EQ(udf_host.ahead, UDF_AHEAD_NO);
+		CHECK_EQ(udf_cpus(udf), atoi(cases[current].port_cpus ?: cases[current].cpus));
+		CHECK_EQ(udf_host.arena_own, 0);
+		use(udf);
+		CHECK_OK(udf_close(udf));
+	}
+	udf_options_free(o);
+	CHECK_EQ(own_mappings(), 0);
+}
+
+int main(void)
+{
+	unsigned int files = 0, threads = 0;
+
+	test_find_build();
+	test_file("disk.img", 8ull << 20);
+	for (unsigned int round = 0; round < 2; round++) {
+		for (current = 0; current < sizeof(cases) / sizeof(cases[0]); current++) {
+			double start = test_now();
+
+			run();
+			printf("%s: %.0f ms\n", cases[current].what, (test_now() - start) * 1000);
+			if (!current && !round) {
+				files = entries("/proc/self/fd");
+				threads = entries("/proc/self/task");
+			}
+			CHECK_EQ(entries("/proc/self/fd"), files);
+			CHECK_EQ(entries("/proc/self/task"), threads);
+		}
+	}
+	test_no_complaints();
+	return 0;
+}
