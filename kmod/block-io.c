@@ -276,14 +276,17 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 	return queue_one(hctx->driver_data, bd->rq, bd->last);
 }
 
-static void commit_rqs(struct blk_mq_hw_ctx *hctx)
+static void commit(struct udf_queue *q)
 {
-	struct udf_queue *q = hctx->driver_data;
-
 	spin_lock(&q->lock);
 	if (q->running)
 		ring_bell(q);
 	spin_unlock(&q->lock);
+}
+
+static void commit_rqs(struct blk_mq_hw_ctx *hctx)
+{
+	commit(hctx->driver_data);
 }
 
 #ifdef UDF_QUEUE_RQS
@@ -303,23 +306,25 @@ static void rouse(struct udf_queue *q)
 static void queue_rqs(struct request **list)
 {
 	struct request *rq = *list, *next, *left = NULL, **end = &left;
-	struct blk_mq_hw_ctx *hctx = NULL;
+	struct udf_queue *q = NULL;
 
 	for (; rq; rq = next) {
+		struct udf_queue *to = rq->mq_hctx->driver_data;
+
 		next = rq->rq_next;
 		rq->rq_next = NULL;
-		if (hctx && hctx != rq->mq_hctx)
-			commit_rqs(hctx);
-		if (hctx != rq->mq_hctx && next)
-			rouse(rq->mq_hctx->driver_data);
-		hctx = rq->mq_hctx;
-		if (queue_one(hctx->driver_data, rq, !next)) {
+		if (q && q != to)
+			commit(q);
+		if (q != to && next)
+			rouse(to);
+		q = to;
+		if (queue_one(q, rq, !next)) {
 			*end = rq;
 			end = &rq->rq_next;
 		}
 	}
 	if (left)
-		commit_rqs(hctx);	/* the last may not have been queued */
+		commit(q);	/* the last may not have been queued */
 	*list = left;
 }
 #endif
