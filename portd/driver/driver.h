@@ -104,8 +104,8 @@ void driver_files_answer(struct udf_packet *m);
 void driver_files_again(void);
 
 /* walls.c */
-/* While there is one thread: namespaces of our own. */
-void driver_walls_prepare(void);
+/* While there is one thread: namespaces of our own; and what else can be had ready. Returns 0 or a negative errno. */
+int driver_walls_prepare(void);
 /* Go behind the walls: all threads, for good. UID 0: no other user. What cannot be had is noted. Returns 0 or a negative errno. */
 int driver_walls_raise(uid_t uid, struct udf_error *err);
 /* Which walls stand, as the kernel says. */
@@ -114,5 +114,7 @@ struct json_object *driver_walls_json(void);
 /* filter.c */
 /* Allow no system call but those that a driver process needs, in all threads. Returns 0 or a negative errno. */
 int driver_filter_load(void);
+/* Compile what that loads, in the process that it is for. Returns 0 or a negative errno. */
+int driver_filter_prepare(void);
 
 #endif

@@ -305,8 +305,9 @@ int driver_prepare(struct udf_packet *m)
 
 	udf_log_set_sink(log_host, NULL);
 	driver.walls = udf_packet_bool(m->body, "walls");
-	if (driver.walls)
-		driver_walls_prepare();
+	ret = driver.walls ? driver_walls_prepare() : 0;
+	if (ret)
+		return ret;
 	driver.options = udf_options_new();
 	if (!driver.options)
 		return -ENOMEM;

@@ -65,7 +65,7 @@ static void enter(unsigned int i)
 		driver_note(4, "no %s namespace of its own: %s", spaces[i].name, strerror(errno));
 }
 
-void driver_walls_prepare(void)
+int driver_walls_prepare(void)
 {
 	unsigned int i;
 
@@ -79,6 +79,7 @@ void driver_walls_prepare(void)
 	if (spaces[0].stands && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
 		driver_note(4, "the mount namespace is not apart: %s", strerror(errno));
 	udf_port_qemu_child = let_out;
+	return driver_filter_prepare();
 }
 
 /* Nothing but an empty, read-only folder is left. */

@@ -108,7 +108,7 @@ vm_judge() {			# SHARE
 }
 
 vm_boot() {			# ARGUMENT...
-	local build=$UDF_BUILD share=$UDF_WORK/share append name value qemu
+	local build=$UDF_BUILD share=$UDF_WORK/share append name value qemu khz
 
 	[ -s "$build/vm/initrd" ] || vm_fail "the virtual machine is not built: make vm"
 	mkdir -p "$share"
@@ -123,7 +123,9 @@ vm_boot() {			# ARGUMENT...
 		echo
 	} >"$share/start"
 	append="console=ttyS0 quiet panic=-1 oops=panic tsc=reliable no_timer_check mitigations=off nokaslr cryptomgr.notests=1"
-	append+=" random.trust_cpu=on log_buf_len=4M tsc_early_khz=$("$build/vm/tsc")$vm_append"
+	# the second processor would measure its delays all the same: lpj are the counts of a jiffy of 4 ms
+	khz=$("$build/vm/tsc")
+	append+=" random.trust_cpu=on log_buf_len=4M tsc_early_khz=$khz lpj=$((khz * 4))$vm_append"
 	[ "${1-}" != iommu ] || append+=" intel_iommu=on"
 	cd "$UDF_WORK" || exit 1
 	# Devices of the machine itself come first: the numbers of the others are then the same in all variants.
