@@ -306,18 +306,19 @@ static void rouse(struct udf_queue *q)
 static void queue_rqs(struct request **list)
 {
 	struct request *rq = *list, *next, *left = NULL, **end = &left;
-	struct udf_queue *q = NULL;
+	struct udf_queue *q = rq->mq_hctx->driver_data;
 
+	if (rq->rq_next)
+		rouse(q);
 	for (; rq; rq = next) {
 		struct udf_queue *to = rq->mq_hctx->driver_data;
 
 		next = rq->rq_next;
 		rq->rq_next = NULL;
-		if (q && q != to)
+		if (q != to) {
 			commit(q);
-		if (q != to && next)
-			rouse(to);
-		q = to;
+			q = to;
+		}
 		if (queue_one(q, rq, !next)) {
 			*end = rq;
 			end = &rq->rq_next;
