@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# recovery.sh plain count|time [KILLS [MEMORY]]: a driver process under udfd is killed under load; the time until a read of its block device is completed again, and
+# recovery.sh plain count|one|time [KILLS [MEMORY]]: a driver process under udfd is killed under load; the time until a read of its block device is completed again, and
 # the time that resetting the device takes, which is part of it.
 . "${UDF_TOP:-.}/bench/vm/guest.sh"
 bench_machine "$@"

@@ -21,7 +21,7 @@ static DEFINE_MUTEX(mutex);
 static DECLARE_RWSEM(rwsem);
 static DEFINE_SEMAPHORE(sem);
 static DEFINE_SEQLOCK(seq);
-DEFINE_STATIC_PERCPU_RWSEM(percpu_sem);
+static struct percpu_rw_semaphore percpu_sem;
 static struct percpu_counter percpu_count;
 
 /* Two halves that only the lock keeps equal: a plain increment would lose updates. */
@@ -275,10 +275,13 @@ static void rwsems_exclude(void)
 	udf_check(!rwsem_is_locked(&rwsem));
 }
 
+/* Not a static one: RCU has its head for a while after the last writer, and freeing it is what waits for that. */
 static void percpu_rwsems_exclude(void)
 {
+	udf_require(!percpu_init_rwsem(&percpu_sem));
 	hold_contest(step_percpu_rwsem, 1024);
 	udf_check(shared.a == 4 * THREADS);
+	percpu_free_rwsem(&percpu_sem);
 }
 
 static void percpu_counters_add_up(void)

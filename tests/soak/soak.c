@@ -16,6 +16,8 @@
 
 #define SIZE		(64ull << 20)
 #define PATIENCE_S	120.0		/* for one module, or a reset */
+#define REQUEST_MAX	(256ull << 10)
+#define REQUESTS	48		/* more than the queues have in flight */
 #define GROWTH_KIB	8192		/* more than what differs from round to round, as the requests in flight do */
 
 static const char *const modules[] = {
@@ -177,6 +179,17 @@ static struct udf *open_port(const char *image)
 	return udf;
 }
 
+/* The buffers' heap keeps the 4 MiB chunks that it has got: it gets now what it may need at once, and does not grow by them later. */
+static void fill_heap(struct udf *udf)
+{
+	void *buf[REQUESTS];
+
+	for (size_t i = 0; i < REQUESTS; i++)
+		CHECK(buf[i] = udf_buf_alloc(udf, 2 * REQUEST_MAX));	/* and what lies beside the data */
+	for (size_t i = 0; i < REQUESTS; i++)
+		udf_buf_free(udf, buf[i]);
+}
+
 static void start_load(struct load *l, struct udf *udf)
 {
 	static const struct {
@@ -251,7 +264,8 @@ static int soak(const char *image, double seconds)
 	int status;
 
 	load_init(&l, udf, disk, c.random);
-	l.max_bytes = 256 << 10;
+	l.max_bytes = REQUEST_MAX;
+	fill_heap(udf);
 	start_load(&l, udf);
 	c.udf = udf;
 	c.end = test_now() + seconds;

@@ -909,6 +909,9 @@ static void kept(const char *path, bool resets)
 	OK(dma_alloc(size, &a));
 	OK(dma_keep(3 * size, &a));
 	CHECK(is_zero(4 * size));
+	anew(path);
+	OK(dma_keep(4 * size, &a));
+	CHECK(is_zero(4 * size));
 	/* another mask */
 	anew(path);
 	OK(dma_keep(size, &a));
