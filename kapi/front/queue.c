@@ -154,7 +154,7 @@ void kapi_front_gather(bool begin)
 		ring(c);
 }
 
-/* A completion that is posted and told of with others, at the end of a run; the thread's run is a turn. */
+/* A completion that is posted and told of with others, at the end of a run of interrupts. A task does not wait for more: it may have to for long. */
 static void gather(struct kapi_request *r, int result)
 {
 	struct front_cpu *c;
@@ -164,7 +164,7 @@ static void gather(struct kapi_request *r, int result)
 	c = &cpus[smp_processor_id()];
 	llist_add(&r->done, &c->done);
 	WRITE_ONCE(c->nr_done, c->nr_done + 1);
-	if (c->nr_done >= GATHERED || (!c->gathering && current != c->task))
+	if (c->nr_done >= GATHERED || !c->gathering)
 		ring(c);
 	preempt_enable();
 }
@@ -176,7 +176,7 @@ static void tell(struct kapi_queue *q)
 
 	preempt_disable();
 	c = &cpus[smp_processor_id()];
-	if (!c->gathering && current != c->task) {
+	if (!c->gathering) {
 		host_front_notify(q->cookie);
 	} else if (!test_and_set_bit(0, &q->is_due)) {
 		atomic_inc(&q->in_flight);

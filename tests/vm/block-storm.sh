@@ -106,9 +106,12 @@ kind_of() {			# PORT: of its last failure
 	"$udf" failures "$1" --json | tail -n 1 | jq -r .kind
 }
 
+# How the end of a process is recorded that is killed: nobody can know if an earlier udfd had started it.
+declare -A kill_is=([a]=signal [b]=signal)
+
 # death HOW PORT: the other one's I/O goes on as long as the port is gone
 death() {
-	local how=$1 port=$2 other count pid kind=signal start=${EPOCHREALTIME/./}
+	local how=$1 port=$2 other count pid kind=${kill_is[$2]} start=${EPOCHREALTIME/./}
 
 	other=$([ "$port" = a ] && echo b || echo a)
 	pid=$(block_member "$port" pid)
@@ -120,7 +123,8 @@ death() {
 	count=$(completed "$other")
 	vm_until 30 goes_on "$other" "$count" || vm_fail "$other: I/O does not go on while $port is gone"
 	recovers "$port" "$pid"
-	[ "$(kind_of "$port")" = $kind ] || vm_fail "$port: $how is recorded as $(kind_of "$port")"
+	[[ $(kind_of "$port") = $kind ]] || vm_fail "$port: $how is recorded as $(kind_of "$port")"
+	kill_is[$port]=signal
 	echo "$port: $how, at work again after $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
 	deaths[$port]=$((deaths[$port] + 1))
 }
@@ -165,6 +169,7 @@ death_of_udfd() {			# PORT
 	wait "$udfd" || :
 	block_udfd_again
 	recovers "$1" "$pid"
+	kill_is=([a]=unknown [b]='@(signal|unknown)')
 	deaths[$1]=$((deaths[$1] + 1))
 }
 
