@@ -264,11 +264,25 @@ static void edu_dma_start(uint64_t src, uint64_t dst, uint64_t len, unsigned int
 	edu_write8(EDU_DMA_COMMAND, EDU_DMA_RUN | command);
 }
 
+static void edu_dma_wait(void)
+{
+	while (*(volatile uint64_t *)(edu + EDU_DMA_COMMAND) & EDU_DMA_RUN)
+		usleep(1000);
+}
+
 static void edu_dma(uint64_t src, uint64_t dst, uint64_t len, unsigned int command)
 {
 	edu_dma_start(src, dst, len, command);
-	while (*(volatile uint64_t *)(edu + EDU_DMA_COMMAND) & EDU_DMA_RUN)
-		usleep(1000);
+	edu_dma_wait();
+}
+
+/* What a session before has begun goes on after a reset of this device, and would be this session's as soon as it may master the bus. */
+static void edu_settle(void)
+{
+	edu = map(UDF_PORT_MMAP_BAR(0), info.bar[0].size);
+	CHECK(edu != MAP_FAILED);
+	edu_dma_wait();
+	munmap((void *)edu, info.bar[0].size);
 }
 
 static void await(int event, unsigned int vector, uint32_t want)
@@ -980,6 +994,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	start(argv[2]);
+	if (config_read(0, 4) == EDU_ID)
+		edu_settle();
 	if (!strcmp(argv[1], "good"))
 		good(argv[2]);
 	else if (!strcmp(argv[1], "bad"))
