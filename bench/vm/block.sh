@@ -10,7 +10,7 @@ measure() {			# LABEL DEVICE
 	for depth in 1 32; do
 		bench_load "$1" "$2" $depth $latency
 	done
-	[ "$bench_mode" = count ] || bench_fio "$1" "$2" 32
+	[ "$bench_mode" != time ] || bench_fio "$1" "$2" 32
 }
 
 set -e

@@ -74,25 +74,6 @@ static int stand_by(void *arg, struct udf_options *o)
 	return 0;
 }
 
-static void use(struct udf *udf)
-{
-	struct udf_disk *disk = test_disk(udf);
-	struct udf_queue *q;
-	struct load l;
-
-	load_init(&l, udf, disk, current);
-	l.max_bytes = 65536;
-	memset(l.gen, 0xff, l.blocks * sizeof(*l.gen));
-	CHECK_OK(udf_queue_open(udf, -1, 16, 0, &q));
-	load_start(&l, q, 16);
-	while (atomic_load(&l.done) < 300)
-		load_pause();
-	load_stop(&l);
-	udf_queue_close(q);
-	udf_disk_close(disk);
-	load_free(&l);
-}
-
 static void run(void)
 {
 	struct udf_options *o = udf_options_new();
@@ -117,7 +98,7 @@ static void run(void)
 		CHECK_EQ(udf_host.ahead, UDF_AHEAD_NO);
 		CHECK_EQ(udf_cpus(udf), atoi(cases[current].port_cpus ?: cases[current].cpus));
 		CHECK_EQ(udf_host.arena_own, 0);
-		use(udf);
+		load_some(udf, current, 300);
 		CHECK_OK(udf_close(udf));
 	}
 	udf_options_free(o);

@@ -3,28 +3,11 @@
  * Kernel code that never looks by itself takes each interrupt that it is told of by a signal, also while it comes back from another one. When
  * that was a timer's, and is lost, none comes any more: who sets the first bit sends the signal, and it is set.
  */
-#include "udf-test.h"
+#include "waits.h"
 
 #define ROUNDS	20000		/* several times as many as it took to lose one */
 #define SECONDS	5.0		/* that is enough for on a loaded machine, too */
 #define LOST	(1u << 25)	/* turns of the module's loop, of some 20 ns or more: an interrupt is taken within some microseconds */
-
-static struct udf *udf;
-static atomic_int word[2];	/* 1: the module spins; 2: it may end. And its turns */
-static atomic_bool loaded;
-
-static void *load(void *arg)
-{
-	const char *build = getenv("UDF_BUILD");
-	char file[4096], params[64];
-
-	(void)arg;
-	snprintf(file, sizeof(file), "%s/tests/modules/udf_waits.ko", build ? build : "build");
-	snprintf(params, sizeof(params), "spin=1 until=%lu", (unsigned long)word);
-	CHECK_OK(udf_load(udf, file, params));
-	atomic_store(&loaded, true);
-	return NULL;
-}
 
 static void pause_some(unsigned int n)
 {
@@ -56,7 +39,7 @@ int main(void)
 	double end;
 
 	udf = test_open("cpus", "1", NULL);
-	CHECK_OK(-pthread_create(&thread, NULL, load, NULL));
+	CHECK_OK(-pthread_create(&thread, NULL, waits_load, "spin=1"));
 	while (!atomic_load(&word[0]) && !atomic_load(&loaded))
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	end = test_now() + SECONDS;

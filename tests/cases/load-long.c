@@ -3,26 +3,9 @@
  * While a module's init function runs, for as long as it likes, I/O goes on, and so does what I/O needs: memory for its buffers, more of it
  * than there was.
  */
-#include "udf-test.h"
+#include "waits.h"
 
 #define BUFFERS 6
-
-static struct udf *udf;
-static atomic_int word[2];	/* 1: the init function runs; 2: it may end */
-static atomic_bool loaded;
-
-static void *load(void *arg)
-{
-	const char *build = getenv("UDF_BUILD");
-	char file[4096], params[64];
-
-	(void)arg;
-	snprintf(file, sizeof(file), "%s/tests/modules/udf_waits.ko", build ? build : "build");
-	snprintf(params, sizeof(params), "until=%lu", (unsigned long)word);
-	CHECK_OK(udf_load(udf, file, params));
-	atomic_store(&loaded, true);
-	return NULL;
-}
 
 int main(void)
 {
@@ -32,7 +15,7 @@ int main(void)
 
 	udf = test_open("device", "qemu:nvme,serial=a", "size", "64M", NULL);
 	disk = test_disk(udf);
-	CHECK_OK(-pthread_create(&thread, NULL, load, NULL));
+	CHECK_OK(-pthread_create(&thread, NULL, waits_load, ""));
 	while (!atomic_load(&word[0]) && !atomic_load(&loaded))
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	for (int i = 0; i < BUFFERS; i++) {

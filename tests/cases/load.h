@@ -576,4 +576,25 @@ static inline void load_check_file(struct load *l, const char *path)
 	       (unsigned long long)(l->blocks - stamped - unknown), (unsigned long long)unknown);
 }
 
+/* A short verified load, REQUESTS or some more. The disk is there, and closed again afterwards. */
+static inline void load_some(struct udf *udf, unsigned int n, unsigned int requests)
+{
+	struct udf_disk *disk = test_disk(udf);
+	struct udf_queue *q;
+	struct load l;
+
+	load_init(&l, udf, disk, n);
+	l.max_bytes = 65536;
+	/* what earlier rounds have written */
+	memset(l.gen, 0xff, l.blocks * sizeof(*l.gen));
+	CHECK_OK(udf_queue_open(udf, -1, 16, 0, &q));
+	load_start(&l, q, 16);
+	while (atomic_load(&l.done) < requests)
+		load_pause();
+	load_stop(&l);
+	udf_queue_close(q);
+	udf_disk_close(disk);
+	load_free(&l);
+}
+
 #endif

@@ -75,34 +75,13 @@ static void compare(const struct figures *before, const struct figures *after)
 		FAIL("the kernel code has taken %ld KiB more", before->memory.free_kib - after->memory.free_kib);
 }
 
-/* A short verified load. The disk is there, and closed again afterwards. */
-static void use(struct udf *udf, unsigned int n)
-{
-	struct udf_disk *disk = test_disk(udf);
-	struct udf_queue *q;
-	struct load l;
-
-	load_init(&l, udf, disk, n);
-	l.max_bytes = 65536;
-	/* what earlier rounds have written */
-	memset(l.gen, 0xff, l.blocks * sizeof(*l.gen));
-	CHECK_OK(udf_queue_open(udf, -1, 16, 0, &q));
-	load_start(&l, q, 16);
-	while (atomic_load(&l.done) < 200)
-		load_pause();
-	load_stop(&l);
-	udf_queue_close(q);
-	udf_disk_close(disk);
-	load_free(&l);
-}
-
 static void test_reload(const char *cpus)
 {
 	struct udf *udf = test_open("device", "qemu:nvme,serial=a", "drive", "disk.img", "cpus", cpus, NULL);
 	struct figures warm, f;
 
 	for (unsigned int i = 0; i < RELOADS; i++) {
-		use(udf, i);
+		load_some(udf, i, 200);
 		CHECK_OK(udf_unload(udf, "nvme"));
 		CHECK_EQ(udf_disks(udf, NULL, 0), 0);
 		CHECK_OK(udf_unload(udf, "nvme_core"));
@@ -114,7 +93,7 @@ static void test_reload(const char *cpus)
 		CHECK_OK(udf_load(udf, "nvme", NULL));
 	}
 	compare(&warm, &f);
-	use(udf, RELOADS);
+	load_some(udf, RELOADS, 200);
 	CHECK_OK(udf_close(udf));
 }
 
@@ -125,7 +104,7 @@ static void test_reopen(void)
 	for (unsigned int i = 0; i < OPENS; i++) {
 		struct udf *udf = test_open("device", "qemu:nvme,serial=a", "drive", "disk.img", "cpus", i & 1 ? "1" : "2", NULL);
 
-		use(udf, i);
+		load_some(udf, i, 200);
 		CHECK_OK(udf_close(udf));
 		f = take(NULL);
 		if (i == 1)
