@@ -215,6 +215,8 @@ int udf_mmap(struct file *file, struct vm_area_struct *vma)
 	} else if (offset < UDF_PORT_MMAP_BAR(0)) {
 		if (offset - UDF_PORT_MMAP_REQUESTS + len > 1ull << UDF_PORT_REQUEST_BITS)
 			return -EINVAL;
+	} else if (wait_event_killable(port->wait, !READ_ONCE(port->resetting))) {
+		return -EINTR;
 	} else {
 		mutex_lock(&port->lock);
 		ret = mmap_bar(port, vma, offset, len);

@@ -90,7 +90,8 @@ static void zap(struct udf_block *b, dma_addr_t dev, size_t len)
 {
 	u64 first = round_down(dev, PAGE_SIZE), end = round_up(dev + len, PAGE_SIZE);
 
-	unmap_mapping_range(b->port->mapping, UDF_PORT_MMAP_REQUESTS + first, end - first, 1);
+	if (b->port->mapping)
+		unmap_mapping_range(b->port->mapping, UDF_PORT_MMAP_REQUESTS + first, end - first, 1);
 }
 
 /* The process has it mapped, or is about to: the fault finds it gone, or has ended when we have the lock. */
@@ -181,7 +182,8 @@ vm_fault_t udf_block_fault(struct udf_port *port, struct vm_fault *vmf)
 	struct page *page = NULL;
 	unsigned int i;
 
-	if (!b)
+	/* what is in flight then is an earlier session's */
+	if (!b || READ_ONCE(port->resetting))
 		return ret;
 	mutex_lock(&b->touch_lock);
 	for (i = 0; i < b->nr_queues * b->entries && !page; i++)

@@ -140,18 +140,32 @@ static void forget(struct udf_port *port)
 	k->chunk = NULL;
 }
 
-/* The session begins with what an earlier one has left, if that is what it wants. */
+/* Not before the device has been reset. */
+static void refuse(struct udf_port *port)
+{
+	if (port->resetting)
+		port->kept.refused = true;
+	else
+		forget(port);
+}
+
+/*
+ * The session begins with what an earlier one has left, if that is what it wants. While the device, which is quiet, is still being reset it
+ * does so in the hope that this succeeds.
+ */
 static bool take_kept(struct udf_port *port, struct udf_port_dma_alloc *a)
 {
 	struct udf_kept *k = &port->kept;
 
-	if (!k->chunk || port->nr_chunks || !(a->flags & UDF_PORT_DMA_KEEP) || k->size != a->size || k->bits != port->dma_bits ||
-	    place_chunks(k->chunk, k->nr_chunks, 0, a))
+	if (!k->chunk || k->refused || port->nr_chunks || !(a->flags & UDF_PORT_DMA_KEEP) || k->size != a->size || k->bits != port->dma_bits)
+		return false;
+	if ((port->resetting && !port->resets) || place_chunks(k->chunk, k->nr_chunks, 0, a))
 		return false;
 	port->chunk = k->chunk;
 	port->nr_chunks = k->nr_chunks;
 	port->dma_size = k->size;
 	port->dma_keep = true;
+	port->dma_early = port->resetting;
 	k->chunk = NULL;
 	return true;
 }
@@ -169,7 +183,7 @@ int udf_dma_alloc_ioctl(struct udf_port *port, void *arg)
 	memset(a->range, 0, sizeof(a->range));
 	if (take_kept(port, a))
 		return 0;
-	forget(port);
+	refuse(port);
 	chunk = kvcalloc(port->nr_chunks + a->size / UDF_PORT_DMA_GRAIN, sizeof(*chunk), GFP_KERNEL_ACCOUNT);
 	if (!chunk)
 		return -ENOMEM;
@@ -214,7 +228,8 @@ static void on_expire(struct work_struct *work)
 	struct udf_port *port = container_of(work, struct udf_port, kept.expire.work);
 
 	mutex_lock(&port->lock);
-	forget(port);
+	if (!port->resetting)
+		forget(port);
 	mutex_unlock(&port->lock);
 }
 
@@ -232,28 +247,34 @@ void udf_dma_open(struct udf_port *port)
 {
 	port->opener = current_euid();
 	if (!uid_eq(port->opener, port->kept.opener))
-		forget(port);
+		refuse(port);
+}
+
+void udf_dma_detach(struct udf_port *port)
+{
+	struct udf_kept *k = &port->kept;
+
+	if (!port->chunk)
+		return;
+	if (port->mapping)
+		unmap_mapping_range(port->mapping, UDF_PORT_MMAP_DMA, UDF_PORT_MMAP_DMA, 1);
+	k->chunk = port->chunk;
+	k->nr_chunks = port->nr_chunks;
+	k->bits = port->dma_bits;
+	k->size = port->dma_size;
+	k->opener = port->opener;
+	k->refused = !port->dma_keep;
+	/* page faults, which take the port's lock, find nothing */
+	port->chunk = NULL;
+	port->nr_chunks = 0;
+	port->dma_size = 0;
 }
 
 void udf_dma_end(struct udf_port *port, bool keep)
 {
-	struct udf_kept *k = &port->kept;
-
-	if (port->chunk) {
-		if (port->mapping)
-			unmap_mapping_range(port->mapping, UDF_PORT_MMAP_DMA, UDF_PORT_MMAP_DMA, 1);
-		k->chunk = port->chunk;
-		k->nr_chunks = port->nr_chunks;
-		k->bits = port->dma_bits;
-		k->size = port->dma_size;
-		k->opener = port->opener;
-		/* page faults, which take the port's lock, find nothing */
-		port->chunk = NULL;
-		port->nr_chunks = 0;
-		port->dma_size = 0;
-		keep = keep && port->dma_keep;
-		mod_delayed_work(system_wq, &k->expire, UDF_PORT_DMA_KEEP_S * HZ);
-	}
-	if (!keep)
+	port->dma_early = false;
+	if (!keep || port->kept.refused)
 		forget(port);
+	else if (port->kept.chunk)
+		mod_delayed_work(system_wq, &port->kept.expire, UDF_PORT_DMA_KEEP_S * HZ);
 }

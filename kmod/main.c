@@ -2,9 +2,9 @@
 /*
  * The PCI driver, the character device of each port, and a port's life:
  *
- *	probe ---> bound <-- reset, memory freed or kept <--+
- *	             | open                                 |
- *	           live ----- close, or the process dies ---+
+ *	probe ---> bound <-- reset, memory freed or kept (a work item) <--+
+ *	             | open, also during the reset                        |
+ *	           live ----- close, or the process dies -----------------+
  *	             | remove, suspend, bus error, somebody's reset
  *	           lost: quiet, ioctls fail, poll says POLLHUP; memory is there until close, or until remove has waited long enough
  *
@@ -25,6 +25,7 @@
 #define CLOSE_PATIENCE (2 * HZ)		/* for the process to close a port that is being removed, before its memory goes */
 
 static dev_t first_dev;
+static struct workqueue_struct *reset_wq;
 static DEFINE_IDA(minors);
 static struct class port_class = { .name = "udf" };
 
@@ -36,7 +37,7 @@ static struct udf_port *port_of(struct device *dev)
 /* ---- the life of a session ---- */
 
 /*
- * Reset the function, and give it the configuration space of probe. With the device's lock and the port's. Returns 0, -ENODEV, or
+ * Reset the function, and give it the configuration space of probe. With the device's lock, and nobody else at it. Returns 0, -ENODEV, or
  * -EOPNOTSUPP when it has no reset that is trusted.
  */
 static int reset_function(struct udf_port *port)
@@ -83,18 +84,40 @@ void udf_flush_iotlb(struct udf_port *port)
 		iommu_flush_iotlb_all(domain);
 }
 
-/* After stop_session(), with the device's lock: nothing of the session is left. */
+/*
+ * After stop_session() and udf_dma_detach(), with the device's lock and not the port's: nothing of the session is left. The next one may have
+ * begun, with what was kept: all else of it waits.
+ */
 static void end_session(struct udf_port *port)
 {
 	int ret = reset_function(port);
 
+	mutex_lock(&port->lock);
 	if (ret && ret != -EOPNOTSUPP && ret != -ENODEV)
 		pci_warn(port->pdev, "cannot be reset: error %d\n", ret);
 	udf_block_end(port);
+	if (ret && port->dma_early)
+		stop_session(port);
 	udf_dma_end(port, !ret && port->bound);
 	udf_mem_free(port);
 	udf_flush_iotlb(port);
 	udf_bar_release(port);
+	port->resetting = false;
+	mutex_unlock(&port->lock);
+	wake_up_all(&port->wait);
+}
+
+/* Resetting takes a device 100 ms and more, in which its next process can begin. */
+static void on_reset(struct work_struct *work)
+{
+	struct udf_port *port = container_of(work, struct udf_port, reset);
+
+	device_lock(&port->pdev->dev);
+	/* removing the port does it as well */
+	if (READ_ONCE(port->resetting))
+		end_session(port);
+	device_unlock(&port->pdev->dev);
+	put_device(&port->dev);
 }
 
 static int start_session(struct udf_port *port)
@@ -145,20 +168,24 @@ static int port_release(struct inode *inode, struct file *file)
 {
 	struct udf_port *port = file->private_data;
 
-	/* remove may have the device's lock, and wait for this */
+	/* remove may wait for this */
 	WRITE_ONCE(port->closing, true);
 	wake_up_all(&port->wait);
-	device_lock(&port->pdev->dev);
+	/* the reset after the session before */
+	wait_event(port->wait, !READ_ONCE(port->resetting));
 	mutex_lock(&port->lock);
 	stop_session(port);
-	if (port->bound)
-		end_session(port);
+	udf_dma_detach(port);
 	udf_block_close(port);
 	udf_irq_close(port);
 	port->mapping = NULL;
 	port->opened = false;
+	if (port->bound) {
+		port->resetting = true;
+		get_device(&port->dev);
+		queue_work(reset_wq, &port->reset);
+	}
 	mutex_unlock(&port->lock);
-	device_unlock(&port->pdev->dev);
 	return 0;
 }
 
@@ -224,6 +251,7 @@ enum udf_locking {
 	LOCK_PORT,
 	LOCK_DEVICE,		/* and the port */
 	LOCK_NONE,		/* run() takes the port's lock itself */
+	LOCK_EARLY,		/* the port, while it may still be reset after the session before */
 };
 
 static const struct udf_op {
@@ -233,15 +261,15 @@ static const struct udf_op {
 	enum udf_locking locking;
 	int (*run)(struct udf_port *port, void *arg);
 } ops[] = {
-	[_IOC_NR(UDF_PORT_INFO)] = { UDF_PORT_INFO, 0, offsetof(struct udf_port_info, reserved), LOCK_PORT, info_ioctl },
+	[_IOC_NR(UDF_PORT_INFO)] = { UDF_PORT_INFO, 0, offsetof(struct udf_port_info, reserved), LOCK_EARLY, info_ioctl },
 	[_IOC_NR(UDF_PORT_CONFIG)] = { UDF_PORT_CONFIG, UDF_PORT_WRITE, offsetof(struct udf_port_config_access, reserved), LOCK_PORT, udf_config_ioctl },
 	[_IOC_NR(UDF_PORT_ACCESS)] = { UDF_PORT_ACCESS, UDF_PORT_WRITE, sizeof(struct udf_port_bar_access), LOCK_PORT, udf_bar_access_ioctl },
-	[_IOC_NR(UDF_PORT_DMA_MASK)] = { UDF_PORT_DMA_MASK, 0, sizeof(struct udf_port_dma_mask), LOCK_PORT, udf_dma_mask_ioctl },
-	[_IOC_NR(UDF_PORT_DMA_ALLOC)] = { UDF_PORT_DMA_ALLOC, UDF_PORT_DMA_KEEP, sizeof(struct udf_port_dma_alloc), LOCK_PORT, udf_dma_alloc_ioctl },
+	[_IOC_NR(UDF_PORT_DMA_MASK)] = { UDF_PORT_DMA_MASK, 0, sizeof(struct udf_port_dma_mask), LOCK_EARLY, udf_dma_mask_ioctl },
+	[_IOC_NR(UDF_PORT_DMA_ALLOC)] = { UDF_PORT_DMA_ALLOC, UDF_PORT_DMA_KEEP, sizeof(struct udf_port_dma_alloc), LOCK_EARLY, udf_dma_alloc_ioctl },
 	[_IOC_NR(UDF_PORT_MEM_ADD)] = { UDF_PORT_MEM_ADD, 0, offsetof(struct udf_port_mem_add, reserved), LOCK_NONE, udf_mem_add_ioctl },
 	[_IOC_NR(UDF_PORT_MEM_REMOVE)] = { UDF_PORT_MEM_REMOVE, 0, offsetof(struct udf_port_mem_remove, reserved), LOCK_PORT, udf_mem_remove_ioctl },
 	[_IOC_NR(UDF_PORT_IRQ_ENABLE)] = { UDF_PORT_IRQ_ENABLE, 0, offsetof(struct udf_port_irq_enable, reserved), LOCK_PORT, udf_irq_enable_ioctl },
-	[_IOC_NR(UDF_PORT_IRQ_EVENTFD)] = { UDF_PORT_IRQ_EVENTFD, 0, sizeof(struct udf_port_irq_eventfd), LOCK_PORT, udf_irq_eventfd_ioctl },
+	[_IOC_NR(UDF_PORT_IRQ_EVENTFD)] = { UDF_PORT_IRQ_EVENTFD, 0, sizeof(struct udf_port_irq_eventfd), LOCK_EARLY, udf_irq_eventfd_ioctl },
 	[_IOC_NR(UDF_PORT_IRQ_MASK)] = { UDF_PORT_IRQ_MASK, UDF_PORT_MASKED, sizeof(struct udf_port_irq_mask), LOCK_PORT, udf_irq_mask_ioctl },
 	[_IOC_NR(UDF_PORT_RESET)] = { UDF_PORT_RESET, 0, offsetof(struct udf_port_reset, reserved), LOCK_DEVICE, reset_ioctl },
 	[_IOC_NR(UDF_PORT_BLOCK_START)] = { UDF_PORT_BLOCK_START, UDF_PORT_BLOCK_FAIL, offsetof(struct udf_port_block_start, reserved), LOCK_PORT, udf_block_start_ioctl },
@@ -255,6 +283,8 @@ static int run_op(struct udf_port *port, const struct udf_op *op, void *arg)
 {
 	int ret = -EINTR;
 
+	if (op->locking != LOCK_EARLY && wait_event_killable(port->wait, !READ_ONCE(port->resetting)))
+		return ret;
 	/* whoever removes the device has its lock, and gives the process time to learn of it */
 	if (!READ_ONCE(port->live))
 		return -ENODEV;
@@ -338,6 +368,7 @@ static struct udf_port *new_port(struct pci_dev *pdev)
 	mutex_init(&port->lock);
 	INIT_LIST_HEAD(&port->mem);
 	udf_dma_init(port);
+	INIT_WORK(&port->reset, on_reset);
 	init_waitqueue_head(&port->wait);
 	device_initialize(&port->dev);
 	port->dev.class = &port_class;
@@ -452,8 +483,9 @@ static void port_remove(struct pci_dev *pdev)
 	mutex_unlock(&port->lock);
 	wait_event_timeout(port->wait, is_closing(port), CLOSE_PATIENCE);
 	mutex_lock(&port->lock);
-	end_session(port);
+	udf_dma_detach(port);
 	mutex_unlock(&port->lock);
+	end_session(port);
 	udf_dma_remove(port);
 	udf_block_remove(port);
 	mutex_lock(&port->lock);
@@ -543,9 +575,10 @@ static int __init udf_port_init(void)
 
 	if (ret)
 		return ret;
-	ret = alloc_chrdev_region(&first_dev, 0, PORT_MAX, KBUILD_MODNAME);
+	reset_wq = alloc_workqueue("udf_reset", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	ret = reset_wq ? alloc_chrdev_region(&first_dev, 0, PORT_MAX, KBUILD_MODNAME) : -ENOMEM;
 	if (ret)
-		goto unregister_class;
+		goto destroy_wq;
 	ret = pci_register_driver(&port_driver);
 	if (ret)
 		goto unregister_region;
@@ -553,7 +586,9 @@ static int __init udf_port_init(void)
 
 unregister_region:
 	unregister_chrdev_region(first_dev, PORT_MAX);
-unregister_class:
+destroy_wq:
+	if (reset_wq)
+		destroy_workqueue(reset_wq);
 	class_unregister(&port_class);
 	return ret;
 }
@@ -562,6 +597,7 @@ module_init(udf_port_init);
 static void __exit udf_port_exit(void)
 {
 	pci_unregister_driver(&port_driver);
+	destroy_workqueue(reset_wq);
 	unregister_chrdev_region(first_dev, PORT_MAX);
 	class_unregister(&port_class);
 	ida_destroy(&minors);

@@ -46,9 +46,10 @@ struct udf_chunk {
 	size_t len;
 };
 
-/* DMA memory that a session has left for the next one: the device has been reset since, and nothing maps it. */
+/* DMA memory that a session has left, for the next one if that wants it: the device is quiet, and nothing maps it. */
 struct udf_kept {
 	struct udf_chunk *chunk;	/* NULL: none */
+	bool refused;			/* to be freed once the device has been reset */
 	unsigned int nr_chunks, bits;	/* allocated for a mask of so many bits */
 	u64 size;
 	kuid_t opener;			/* of that session */
@@ -82,6 +83,10 @@ struct udf_port {
 	void __iomem *regs[UDF_PORT_BAR_COUNT];		/* mapped at the first UDF_PORT_ACCESS */
 	struct udf_kept kept;
 
+	/* from close to the end of the reset that follows, whether or not it has been opened again; see udf_port.reset */
+	bool resetting;
+	struct work_struct reset;
+
 	/* from open to close; live becomes false earlier if the port is lost */
 	bool opened, closing, live;
 	kuid_t opener;			/* effective user */
@@ -95,6 +100,7 @@ struct udf_port {
 	unsigned int nr_chunks;
 	u64 dma_size;
 	bool dma_keep;			/* all of it may be */
+	bool dma_early;			/* it was taken before the reset had succeeded */
 	unsigned int dma_bits;
 	struct list_head mem;		/* struct udf_mem */
 	struct udf_block *block;	/* from the first UDF_PORT_BLOCK_START to the end of the port */
@@ -128,7 +134,8 @@ int udf_dma_mask_ioctl(struct udf_port *port, void *arg);
 int udf_dma_alloc_ioctl(struct udf_port *port, void *arg);
 const struct udf_chunk *udf_dma_find(struct udf_port *port, u64 offset);
 void udf_dma_open(struct udf_port *port);			/* what is kept is none of another user's */
-void udf_dma_end(struct udf_port *port, bool keep);		/* mappings fault from now on; the device must be quiet, and reset if KEEP */
+void udf_dma_detach(struct udf_port *port);			/* mappings fault from now on; the device must be quiet */
+void udf_dma_end(struct udf_port *port, bool keep);		/* what is detached is kept, if the device has been reset, or freed */
 void udf_dma_remove(struct udf_port *port);			/* without the lock */
 void udf_dma_init(struct udf_port *port);
 

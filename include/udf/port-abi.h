@@ -11,7 +11,9 @@
  *		offset UDF_PORT_MMAP_REQUESTS + x	memory of requests that are in flight, x: its device address
  *		offset UDF_PORT_MMAP_BAR(n)	registers of BAR n; or'ed with UDF_PORT_MMAP_WC: write-combining
  *	poll	POLLHUP once the port is lost (removed, suspended, a bus error): every ioctl fails with -ENODEV from then on
- *	close	bus mastering off, interrupts off, function reset, DMA memory freed or kept for the next opener; so does the process's death
+ *	close	bus mastering off, interrupts off; so does the process's death. Then the function is reset, and DMA memory freed or kept for the
+ *		next opener. The port can be opened meanwhile: what needs the function waits for the end of the reset, and only UDF_PORT_INFO,
+ *		UDF_PORT_DMA_MASK, UDF_PORT_DMA_ALLOC, UDF_PORT_IRQ_EVENTFD, and mapping all but registers, do not
  *
  * Rules that hold for every structure: it begins with FLAGS; flags that are not listed, and bytes named reserved that are not 0, are
  * refused with -EINVAL; it is written back only if the ioctl succeeds. Sizes and offsets are bytes, numbers are little-endian, the
@@ -207,7 +209,8 @@ struct udf_port_range {
  * UDF_PORT_DMA_KEEP spares the time to free, allocate and zero it between two sessions of the port. If all calls of a session have the flag, the
  * memory is kept when the session ends, provided that the function could be reset: for UDF_PORT_DMA_KEEP_S seconds. The next session gets it, with
  * what is in it, if its first call has the flag, and asks for as much as was kept, with the same DMA mask, and if the port was opened by the same
- * effective user. Else what is kept is freed by that call; by opening, if the user is another; and when the port is unbound.
+ * effective user. Else what is kept is freed by that call; by opening, if the user is another; and when the port is unbound. It can be had while the
+ * function is still being reset. Should that fail, the new session is lost.
  *
  * -ENOMEM: no memory, or more than @udf_port_info.dma_limit in all. -ENOSPC: memory is so scattered that UDF_PORT_RANGE_MAX do not suffice.
  */

@@ -10,6 +10,7 @@
  *	leave	MIB of DMA memory for the next session, with a pattern in it
  *	left	whether that memory is there, and the pattern in what has not been used since
  *	kept	when memory of a session is the next one's, and when not
+ *	early	a session that begins while the function is still being reset after the one before
  *	hold	everything in use; says "ready", waits until the port is lost, says "lost", checks what is left and closes
  */
 #define _GNU_SOURCE
@@ -19,6 +20,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -955,6 +957,91 @@ static void kept(const char *path, bool resets)
 	CHECK(is_zero(size));
 }
 
+/* ---- the reset that follows a session ---- */
+
+static atomic_int reads;	/* of configuration space, that are done */
+static atomic_int reader;	/* thread id */
+
+static void *read_config(void *arg)
+{
+	uint32_t *id = arg;
+
+	atomic_store(&reader, (int)syscall(SYS_gettid));
+	*id = config_read(0, 4);
+	atomic_fetch_add(&reads, 1);
+	return NULL;
+}
+
+static bool waits_uninterruptibly(int tid)
+{
+	char path[64], text[512];
+	const char *state;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	state = fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
+	fclose(f);
+	return state && state[2] == 'D';
+}
+
+/* Returns whether the memory of the session before was there while who wants the function itself still waited. */
+static bool begins_early(const char *path, uint64_t size, uint32_t id)
+{
+	struct udf_port_dma_alloc a;
+	uint32_t got = 0;
+	pthread_t thread;
+	bool waits, early;
+
+	anew(path);
+	atomic_store(&reader, 0);
+	atomic_store(&reads, 0);
+	CHECK(!pthread_create(&thread, NULL, read_config, &got));
+	while (!(waits = atomic_load(&reader) && waits_uninterruptibly(atomic_load(&reader))) && !atomic_load(&reads))
+		;
+	OK(dma_keep(size, &a));
+	CHECK(is_kept(size));
+	OK(irq_eventfd(0, 1, -1));
+	early = waits && !atomic_load(&reads);
+	OK(pthread_join(thread, NULL));
+	/* not that of a function in reset */
+	CHECK(got == id);
+	return early;
+}
+
+static void early(const char *path)
+{
+	const uint64_t size = 4 * MIB;
+	const uint32_t id = config_read(0, 4);
+	struct udf_port_dma_alloc a;
+	unsigned int i, n = 0;
+	void *regs;
+
+	OK(dma_keep(size, &a));
+	exchange(size, 0, PATTERN);
+	for (i = 0; i < 10; i++)
+		n += begins_early(path, size, id);
+	printf("early: %u of 10\n", n);
+	CHECK(n);
+	/* registers are mapped when they are there */
+	anew(path);
+	regs = map(UDF_PORT_MMAP_BAR(0), 4096);
+	CHECK(regs != MAP_FAILED && readable(regs));
+	munmap(regs, 4096);
+	/* what is refused meanwhile is freed after it, and not before */
+	for (i = 0; i < 10; i++) {
+		anew(path);
+		OK(dma_keep(size, &a));
+		is_kept(size);
+		anew(path);
+		OK(dma_keep((2 + i % 2) * size, &a));
+		CHECK(is_zero((2 + i % 2) * size));
+		anew(path);
+	}
+}
+
 static void hold(void)
 {
 	struct pollfd p = { .fd = fd };
@@ -990,7 +1077,7 @@ static void hold(void)
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
-		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|hold DEVICE-FILE [ARGUMENT]\n");
+		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|early|hold DEVICE-FILE [ARGUMENT]\n");
 		return 2;
 	}
 	start(argv[2]);
@@ -1012,6 +1099,8 @@ int main(int argc, char **argv)
 		left(strtoul(argv[3], NULL, 10) * MIB);
 	else if (!strcmp(argv[1], "kept"))
 		kept(argv[2], argc == 3);
+	else if (!strcmp(argv[1], "early"))
+		early(argv[2]);
 	else if (!strcmp(argv[1], "hold"))
 		hold();
 	printf("%s: done\n", argv[1]);

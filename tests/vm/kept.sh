@@ -44,6 +44,9 @@ leave() {
 "$abi" kept /dev/udf/$a
 "$abi" kept /dev/udf/$other "no reset"
 
+# also while the function is still being reset
+"$abi" early /dev/udf/$a
+
 # nothing is kept of what the cases above have left
 "$abi" hold /dev/udf/$a >out &
 vm_until 20 grep -q ready out
@@ -63,6 +66,14 @@ echo 1 >/sys/bus/pci/rescan
 vm_bind $a
 leave
 freed expiry
+
+# the module goes while a function is being reset
+"$abi" leave /dev/udf/$a 4
+vm_unbind $other
+rmmod udf_port
+insmod "$kmod"
+vm_bind $a
+vm_bind $other
 
 # a driver, on memory with a pattern in all of its pages; and the next, on what that has left, which is killed
 head -c 16M /dev/urandom >/run/data
