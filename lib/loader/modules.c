@@ -333,6 +333,11 @@ static const struct udf_module *find_user(const struct udf_loader *loader, const
 	return NULL;
 }
 
+bool udf_loader_used(const struct udf_module *mod)
+{
+	return mod->users;
+}
+
 int udf_loader_close(struct udf_loader *loader, struct udf_module *mod, struct udf_error *err)
 {
 	const struct udf_module *user = mod->users ? find_user(loader, mod) : NULL;

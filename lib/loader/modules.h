@@ -99,6 +99,8 @@ void udf_loader_free_init(struct udf_loader *loader, struct udf_module *mod);
 
 /* Release MOD, whatever its state. -EBUSY, with the name of one, while other modules use it. */
 int udf_loader_close(struct udf_loader *loader, struct udf_module *mod, struct udf_error *err);
+/* Whether there is a user. */
+bool udf_loader_used(const struct udf_module *mod);
 
 /* An open module by name ('-' and '_' are the same), or NULL. */
 struct udf_module *udf_loader_find(const struct udf_loader *loader, const char *name);

@@ -28,6 +28,8 @@ int main(void)
 	CHECK_EQ(udf_modules(udf, info, 32), n + 1);
 	CHECK_OK(udf_unload(udf, "udf_params"));
 	CHECK_EQ(udf_unload(udf, "udf_params"), -ENOENT);
+	/* nothing holds it but the symbols that others use */
+	CHECK_EQ(udf_unload(udf, "crc64"), -EBUSY);
 	CHECK_OK(udf_load(udf, file, NULL));
 	CHECK_EQ(test_log_count("udf_params: PASS"), 2);
 	/* others depend on it, and a disk is open */

@@ -320,6 +320,9 @@ static int kapi_module_stop(struct kapi_module *km)
 
 	if (mod->init && !mod->exit)
 		return -EBUSY;		/* it cannot be unloaded, by its own choice */
+	/* by symbols, which the host counts */
+	if (host_module_used(&km->host))
+		return -EBUSY;
 	/* the base reference is the last one, or somebody uses it */
 	if (atomic_cmpxchg(&mod->refcnt, 1, 0) != 1)
 		return -EBUSY;

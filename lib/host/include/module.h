@@ -59,6 +59,9 @@ void host_module_free_init(struct host_module *mod);
 /* Release the module altogether; no code of it runs any more and no live module uses its symbols. */
 void host_module_close(struct host_module *mod);
 
+/* Whether another module that is open uses symbols of MOD: then it stays. */
+int host_module_used(const struct host_module *mod);
+
 /* The module's exports may be used by modules linked from now on. */
 void host_module_live(struct host_module *mod);
 

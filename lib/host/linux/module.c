@@ -192,6 +192,16 @@ void host_module_close(struct host_module *mod)
 		udf_report(&err);
 }
 
+int host_module_used(const struct host_module *mod)
+{
+	bool used;
+
+	pthread_mutex_lock(&udf_loader_lock);
+	used = mod->handle && udf_loader_used((const struct udf_module *)mod->handle);
+	pthread_mutex_unlock(&udf_loader_lock);
+	return used;
+}
+
 void udf_host_modules(void (*each)(void *arg, const char *name, const char *file), void *arg)
 {
 	struct udf_module *m;
