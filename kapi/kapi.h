@@ -49,6 +49,7 @@ extern struct host_mem kapi_mem;
 
 /* drivers/pci/host.c */
 int kapi_pci_scan(void);
+int kapi_pci_probe(void);
 void kapi_pci_remove(void);
 int kapi_pci_reset(void);
 u64 kapi_pci_dma_mask(void);		/* the device addresses that the port's driver said it can use; 0: no port */
@@ -75,6 +76,7 @@ int kapi_heartbeat(const struct host_heartbeat *config);
 
 /* udf/control.c */
 void kapi_control_init(void);
+void kapi_control_perform(void);
 void kapi_control_pend(void);
 
 /* The end of the driver process, said in a way that objtool understands. */

@@ -122,8 +122,10 @@ static void kapi_wait_port(void)
 {
 	/* time passes, and no grace period ends: nobody hangs */
 	rcu_cpu_stall_suppress = 1;
-	while (host_port_wait())
+	while (host_port_wait()) {
+		kapi_control_perform();
 		cond_resched();
+	}
 	rcu_cpu_stall_reset();
 	rcu_cpu_stall_suppress = 0;
 	host_mem_get(&kapi_mem);

@@ -49,6 +49,8 @@ static long kapi_control_run(const struct host_control *c)
 		return kapi_trace(c->arg[0] - '0');
 	case HOST_CMD_HEARTBEAT:
 		return kapi_heartbeat(c->data);
+	case HOST_CMD_PROBE:
+		return kapi_pci_probe();
 	default:
 		return -EINVAL;
 	}
@@ -86,14 +88,19 @@ static void kapi_control_dispatch(struct work_struct *work)
 	}
 }
 
-static int kapi_control_thread(void *unused)
+void kapi_control_perform(void)
 {
 	static struct host_control c;
 
+	while (host_control_next(&c, false))
+		host_control_done(&c, kapi_control_run(&c));
+}
+
+static int kapi_control_thread(void *unused)
+{
 	for (;;) {
 		wait_event_idle(kapi_control_wait, xchg(&kapi_control_due, false));
-		while (host_control_next(&c, false))
-			host_control_done(&c, kapi_control_run(&c));
+		kapi_control_perform();
 	}
 	return 0;
 }

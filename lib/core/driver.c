@@ -68,14 +68,13 @@ static int udf_take_config(struct udf_driver *d, struct udf_error *err)
 
 static int udf_open_port(struct udf_driver *d, struct udf_error *err)
 {
-	int ret;
+	return d->config.port.spec ? udf_port_open(&d->config.port, &udf_host_port_events, NULL, &udf_host.port, err) : 0;
+}
 
-	if (!d->config.port.spec)
-		return 0;
-	ret = udf_port_open(&d->config.port, &udf_host_port_events, NULL, &udf_host.port, err);
-	if (ret)
-		return ret;
-	return udf_vpci_new(udf_host.port, &udf_host_vpci_events, NULL, &udf_host.vpci, err);
+/* The port's function as kernel code sees it. Reads from the device, which may still be being reset after a driver process before this one. */
+static int udf_open_function(struct udf_error *err)
+{
+	return udf_host.port ? udf_vpci_new(udf_host.port, &udf_host_vpci_events, NULL, &udf_host.vpci, err) : 0;
 }
 
 static int udf_wait_started(struct udf_error *err)
@@ -201,11 +200,22 @@ static int udf_boot_undo(struct udf_error *err)
 	return udf_map_code(err);
 }
 
+/* What has booted goes on in the port's memory. Unless udf_host.ahead is set afterwards, it is to be booted once more. */
+static int udf_move_to_port(struct udf_error *err)
+{
+	int ret = udf_mem_move(err);
+
+	if (ret != -EOPNOTSUPP)
+		return ret;
+	udf_log_notice("%s: its memory is not as the kernel code that has booted needs it: booting once more", udf_host.port->address);
+	return udf_boot_undo(err);
+}
+
 /* Which port it is, and its memory. Unless udf_host.ahead is set afterwards, it is still to be booted. */
 static int udf_get_port(struct udf_driver *d, struct udf_error *err)
 {
 	const unsigned int cpus = udf_host.cpus;
-	int ret = d->config.name_port ? d->config.name_port(d->config.ctx, &d->config, err) : 0;
+	int ret = d->config.name_port ? d->config.name_port(d->config.ctx, d, &d->config, err) : 0;
 
 	if (!ret && udf_host.ahead)
 		ret = udf_ahead_wait(true, err);
@@ -215,13 +225,9 @@ static int udf_get_port(struct udf_driver *d, struct udf_error *err)
 		ret = udf_boot_undo(err);
 	if (!ret)
 		ret = udf_open_port(d, err);
-	if (ret || !udf_host.ahead)
-		return ret;
-	ret = udf_mem_move(err);
-	if (ret != -EOPNOTSUPP)
-		return ret;
-	udf_log_notice("%s: its memory is not as the kernel code that has booted needs it: booting once more", udf_host.port->address);
-	return udf_boot_undo(err);
+	if (!ret && udf_host.ahead)
+		ret = udf_move_to_port(err);
+	return ret ? ret : udf_open_function(err);
 }
 
 static int udf_driver_bring_up(struct udf_driver *d, struct udf_error *err)
@@ -306,6 +312,7 @@ long udf_driver_control(struct udf_driver *driver, enum host_command what, const
 	}
 	*h->tail = cmd;
 	h->tail = &cmd->next;
+	pthread_cond_broadcast(&h->changed);	/* who waits for a port takes commands, too */
 	pthread_mutex_unlock(&h->lock);
 	host_cpu_pend(0, HOST_PEND_CONTROL);
 	pthread_mutex_lock(&h->lock);
@@ -320,6 +327,11 @@ long udf_driver_control(struct udf_driver *driver, enum host_command what, const
 		pthread_mutex_unlock(&h->lock);
 	}
 	return result;
+}
+
+int udf_driver_probe(struct udf_driver *driver)
+{
+	return (int)udf_driver_control(driver, HOST_CMD_PROBE, NULL, NULL, 0, -1);
 }
 
 static void udf_params_add(struct udf_params *p)

@@ -35,9 +35,10 @@ struct udf_driver_config {
 	bool ahead;
 	/*
 	 * If not NULL: called when the image is mapped (and has booted, see ahead), to fill in what is not known before: port, cpus, firmware_dir. May block, as one
-	 * does that stands by until a port needs it. Returns 0, or a negative errno that ends the start.
+	 * does that stands by until a port needs it. If one vCPU has booted it may load and unload modules. Returns 0, or a negative errno that ends
+	 * the start.
 	 */
-	int (*name_port)(void *ctx, struct udf_driver_config *config, struct udf_error *err);
+	int (*name_port)(void *ctx, struct udf_driver *driver, struct udf_driver_config *config, struct udf_error *err);
 	const char *firmware_dir;	/* searched for firmware files before /lib/firmware; NULL: none */
 	struct udf_debug_config debug;
 	/* Log lines without newline; NULL: stderr. From any thread, must not call back. */
@@ -50,6 +51,8 @@ struct udf_driver_config {
 };
 
 int udf_driver_start(const struct udf_driver_config *config, struct udf_driver **driver, struct udf_error *err);
+/* Let drivers have the port's function: those that are loaded, which then have it when this returns, and those to come. Once. */
+int udf_driver_probe(struct udf_driver *driver);
 
 /* Load a module: a name ("nvme"), a path, or a modalias ("pci:v00001B36..."), with what it depends on. PARAMS: "a=1 b=2" or NULL. */
 int udf_driver_load(struct udf_driver *driver, const char *module, const char *params, struct udf_error *err);

@@ -47,6 +47,8 @@ struct udf_options {
 	int (*standby)(void *arg, struct udf_options *o);
 	void *standby_arg;
 	bool ahead;
+	char **ahead_modules;
+	unsigned int nr_ahead_modules;
 	void (*log)(void *arg, int level, const char *text);
 	void *log_arg;
 	void (*progress)(void *arg, const char *step, unsigned int percent);
@@ -63,6 +65,11 @@ struct udf_options {
 void udf_options_standby(struct udf_options *o, int (*standby)(void *arg, struct udf_options *o), void *arg);
 /* And boot before that, with the CPUs and memory that are set: STANDBY should not change them. */
 void udf_options_ahead(struct udf_options *o);
+/*
+ * NAME is a module that the port had the last time. Before udf_open(): the one that is most likely, to be loaded ahead; in STANDBY: the one that it is, and
+ * what else was loaded is unloaded. Returns 0 or a negative errno: it must be a name.
+ */
+int udf_options_ahead_module(struct udf_options *o, const char *name);
 
 /* The device's specification with what drive= and size= add to it; to be freed. NULL: no memory. */
 char *udf_options_spec(const struct udf_options *o);
@@ -81,6 +88,10 @@ void udf_modules_event(struct udf_modules *m, const char *action, const char *co
 bool udf_modules_stop(struct udf_modules *m, unsigned int timeout_s);
 /* After the driver has stopped. */
 void udf_modules_free(struct udf_modules *m);
+
+/* Before there is a port: load O's ahead_modules, and take them from it; what cannot be is logged. Then unload what is not among the port's. */
+void udf_modules_load_ahead(struct udf_driver *driver, struct udf_options *o);
+void udf_modules_unload_others(struct udf_driver *driver, struct udf_options *o);
 
 /* Load the module that O names, or else the port's, with its parameters. */
 int udf_modules_load_first(struct udf_driver *driver, const struct udf_options *o, struct udf_error *err);

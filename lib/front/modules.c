@@ -160,6 +160,79 @@ void udf_modules_free(struct udf_modules *m)
 	free(m);
 }
 
+/* ---- ahead of the port ---- */
+
+static void free_names(char **name, unsigned int n)
+{
+	while (n)
+		free(name[--n]);
+	free(name);
+}
+
+void udf_modules_load_ahead(struct udf_driver *driver, struct udf_options *o)
+{
+	unsigned int i;
+
+	for (i = 0; i < o->nr_ahead_modules; i++)
+		load(driver, o->ahead_modules[i]);
+	free_names(o->ahead_modules, o->nr_ahead_modules);
+	o->ahead_modules = NULL;
+	o->nr_ahead_modules = 0;
+}
+
+struct names {
+	char *name[64];
+	unsigned int n;
+};
+
+static void add_name(void *arg, const char *name, const char *file)
+{
+	struct names *list = arg;
+
+	if (list->n < sizeof(list->name) / sizeof(list->name[0]))
+		list->name[list->n] = strdup(name);
+	list->n += list->n < sizeof(list->name) / sizeof(list->name[0]) && list->name[list->n];
+}
+
+static bool is_of_port(const struct udf_options *o, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < o->nr_ahead_modules; i++)
+		if (!strcmp(o->ahead_modules[i], name))
+			return true;
+	return false;
+}
+
+/* The last one first. Returns how many could be unloaded. */
+static unsigned int unload_others(struct udf_driver *driver, const struct udf_options *o)
+{
+	struct names loaded = { .n = 0 };
+	unsigned int n = 0;
+
+	udf_driver_modules(driver, add_name, &loaded);
+	while (loaded.n) {
+		struct udf_error err = UDF_ERROR_INIT;
+		char *name = loaded.name[--loaded.n];
+
+		if (!is_of_port(o, name) && !udf_driver_unload(driver, name, &err))
+			n++;
+		else if (err.code)
+			udf_log_debug("%s", err.text);
+		free(name);
+	}
+	return n;
+}
+
+void udf_modules_unload_others(struct udf_driver *driver, struct udf_options *o)
+{
+	/* one may have loaded, and may use, another that came after it */
+	while (unload_others(driver, o))
+		;
+}
+
+/* ---- the port's own ---- */
+
 /* Length of the module's name in "MODULE.NAME=VALUE", 0 in "NAME=VALUE". */
 static size_t prefix_len(const char *param)
 {

@@ -45,6 +45,7 @@ void udf_options_free(struct udf_options *o)
 	free(o->trace_format);
 	free_list(o->backends, o->nr_backends);
 	free_list(o->params, o->nr_params);
+	free_list(o->ahead_modules, o->nr_ahead_modules);
 	free(o);
 }
 
@@ -283,6 +284,15 @@ void udf_options_standby(struct udf_options *o, int (*standby)(void *arg, struct
 void udf_options_ahead(struct udf_options *o)
 {
 	o->ahead = true;
+}
+
+int udf_options_ahead_module(struct udf_options *o, const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
+	if (!len || name[len] || len >= 64 || o->nr_ahead_modules >= 64)
+		return -EINVAL;
+	return append(o, &o->ahead_modules, &o->nr_ahead_modules, strdup(name));
 }
 
 void udf_options_heartbeat(struct udf_options *o, uint64_t *beats, unsigned int interval_ms, unsigned int hung_task_s)

@@ -209,16 +209,21 @@ static int set_port(struct udf_driver_config *config, const struct udf_options *
 	return 0;
 }
 
-static int name_port(void *ctx, struct udf_driver_config *config, struct udf_error *err)
+static int name_port(void *ctx, struct udf_driver *driver, struct udf_driver_config *config, struct udf_error *err)
 {
 	struct udf *udf = ctx;
 	struct udf_options *o = udf->options;
+	/* with more vCPUs kernel code has not booted as a whole, see host/linux/ahead.c */
+	const bool ahead = o->ahead && udf_driver_cpus(driver) == 1;
 	int ret;
 
 	/* if it has booted: now there is time */
 	udf_modules_prune(udf->modules);
+	if (ahead)
+		udf_modules_load_ahead(driver, o);
 	ret = o->standby(o->standby_arg, o);
-
+	if (!ret && ahead)
+		udf_modules_unload_others(driver, o);
 	if (ret)
 		return udf_error_set(err, ret, "%s", o->err.code ? o->err.text : "not needed any more");
 	udf->close_timeout = o->close_timeout;
@@ -290,6 +295,9 @@ static int load_modules(struct udf *udf, struct udf_options *o)
 
 	if (o->progress)
 		o->progress(o->progress_arg, "loading the module", 101);
+	err = udf_driver_probe(udf->driver);
+	if (err)
+		return udf_error_set(&o->err, err, "%s", udf_lost(udf) ?: strerror(-err));
 	err = udf_modules_load_first(udf->driver, o, &o->err);
 	if (err)
 		return err;

@@ -101,11 +101,32 @@ static void set_limits(struct json_object *start)
 		set_limit("attach-memory", RLIMIT_MEMLOCK, start, "attach-mib");
 }
 
+/* Names that are none are left out: whatever reported them, the module is loaded later, if at all. */
+static void set_modules(struct udf_options *o, struct json_object *list)
+{
+	size_t i;
+
+	for (i = 0; list && i < json_object_array_length(list); i++) {
+		const char *name = json_object_get_string(json_object_array_get_idx(list, i));
+
+		if (name)
+			udf_options_ahead_module(o, name);
+	}
+}
+
+static void count_module(void *arg, const char *name, const char *file)
+{
+	++*(unsigned int *)arg;
+}
+
 /* The image is mapped, and may have booted: wait until there is a port to drive. */
 static int stand_by(void *arg, struct udf_options *o)
 {
+	unsigned int modules = 0;
 	int ret;
 
+	if (udf_host.ahead)
+		udf_driver_modules(NULL, count_module, &modules);
 	driver_say("ready", NULL, NULL);
 	pthread_mutex_lock(&driver.lock);
 	while (!driver.start && !atomic_load(&driver.stopping))
@@ -118,6 +139,8 @@ static int stand_by(void *arg, struct udf_options *o)
 	ret = set_options(o, udf_packet_array(driver.start, "options"));
 	if (ret)
 		return ret;
+	driver_note(7, "%s; %u modules are loaded", udf_host.ahead ? "kernel code has booted ahead" : "kernel code has not booted", modules);
+	set_modules(o, udf_packet_array(driver.start, "ahead-modules"));
 	udf_options_heartbeat(o, driver.shared->beats, (unsigned int)udf_packet_number(driver.start, "beat-ms", 250),
 			      (unsigned int)udf_packet_number(driver.start, "hung-task-s", 0));
 	return 0;
@@ -320,6 +343,7 @@ int driver_prepare(struct udf_packet *m)
 	udf_options_standby(driver.options, stand_by, NULL);
 	if (udf_packet_bool(m->body, "ahead"))
 		udf_options_ahead(driver.options);
+	set_modules(driver.options, udf_packet_array(m->body, "ahead-modules"));
 	return udf_thread_start(&driver.thread, run, NULL);
 }
 

@@ -20,7 +20,7 @@
 #include "loader/modules.h"
 #include "udfd/udfd.h"
 
-static const char *option(const struct port *port, const char *key)
+const char *port_option(const struct port *port, const char *key)
 {
 	unsigned int i;
 
@@ -34,12 +34,12 @@ static const char *option(const struct port *port, const char *key)
 static void modules_folder(const struct port *port, char *path, size_t len)
 {
 	struct udf_error ignored = UDF_ERROR_INIT;
-	const char *given = option(port, "modules");
+	const char *given = port_option(port, "modules");
 
 	path[0] = 0;
 	if (given)
 		snprintf(path, len, "%s", given);
-	else if (udf_image_find(option(port, "release"), NULL, 0, path, len, NULL, 0, &ignored))
+	else if (udf_image_find(port_option(port, "release"), NULL, 0, path, len, NULL, 0, &ignored))
 		path[0] = 0;
 }
 
@@ -54,7 +54,7 @@ static bool nth_folder(const struct port *port, unsigned int n, char *path, size
 		modules_folder(port, path, len);
 		return true;
 	case 1:
-		given = option(port, "firmware");
+		given = port_option(port, "firmware");
 		snprintf(path, len, "%s", given ? given : "");
 		return true;
 	case 2:

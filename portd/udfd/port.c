@@ -247,7 +247,9 @@ void port_reported(struct port *port, struct json_object *state)
 	else
 		port_note(port, 5, "runs");
 	set_state(port, PORT_RUNNING);
-	spawn_standby(&port->settings);
+	json_object_put(port->modules);
+	port->modules = json_object_get(udf_packet_array(state, "modules"));
+	spawn_standby(port);
 }
 
 void port_adopt(struct port *port, struct process *p)
@@ -452,6 +454,7 @@ void port_free(struct port *port)
 	sd_event_source_disable_unref(port->watch);
 	end_pending(port, false);
 	json_object_put(port->reported);
+	json_object_put(port->modules);
 	json_object_put(port->unsaved);
 	port_log_free(&port->log);
 	udf_port_settings_free(&port->settings);

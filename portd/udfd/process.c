@@ -200,6 +200,8 @@ static void take_message(struct process *p, struct udf_packet *m)
 		process_read_log(p);
 	} else if (!strcmp(what, "ready")) {
 		p->ready = true;
+		if (!p->port)
+			port_note(NULL, 7, "process %d stands by", p->pid);
 	} else if (!p->port && strcmp(what, "failed")) {
 		return;		/* it stands by: nothing else can be true */
 	} else if (!strcmp(what, "state")) {

@@ -93,7 +93,15 @@ static struct json_object *options_json(const struct udf_port_settings *s, bool 
 	return list;
 }
 
-static int send_prepare(struct process *p, const struct udf_port_settings *s, bool ahead)
+/* Modules that PORT had the last time, unless it is to have them in a way of its own. */
+static void add_modules(struct json_object *o, const struct port *port)
+{
+	if (port && port->modules && !port_option(port, "module") && !port_option(port, "param"))
+		json_object_object_add(o, "ahead-modules", json_object_get(port->modules));
+}
+
+/* AHEAD: of which port it will be likely, NULL: it is to begin at once. */
+static int send_prepare(struct process *p, const struct udf_port_settings *s, const struct port *ahead)
 {
 	struct json_object *o = udf_packet_new("do", "prepare"), *options = options_json(s, true);
 
@@ -106,11 +114,12 @@ static int send_prepare(struct process *p, const struct udf_port_settings *s, bo
 	p->image_options = strdup(json_object_to_json_string(options));
 	json_object_object_add(o, "options", options);
 	udf_packet_add_bool(o, "walls", s->walls);
-	udf_packet_add_bool(o, "ahead", ahead);
+	udf_packet_add_bool(o, "ahead", ahead != NULL);
+	add_modules(o, ahead);
 	return process_send(p, o, &p->shared_fd, 1);
 }
 
-struct process *spawn_process(const struct udf_port_settings *settings, bool ahead, struct udf_error *err)
+struct process *spawn_process(const struct udf_port_settings *settings, const struct port *ahead, struct udf_error *err)
 {
 	struct process *p = process_new();
 	int pair[2] = { -1, -1 }, ret = p ? 0 : -ENOMEM;
@@ -251,6 +260,7 @@ static struct json_object *start_message(const struct port *port)
 	udf_packet_add_bool(o, "block", s->block && !strncmp(s->device, "pci:", 4));
 	udf_packet_add_bool(o, "block-fail", s->block_fail);
 	udf_packet_add_number(o, "block-wait-ms", s->block_wait_ms);
+	add_modules(o, port);
 	return o;
 }
 
@@ -313,7 +323,7 @@ struct process *spawn_for(struct port *port, struct udf_error *err)
 	if (!err->code) {
 		p = take_standby(&port->settings);
 		if (!p)
-			p = spawn_process(&port->settings, false, err);
+			p = spawn_process(&port->settings, NULL, err);
 	}
 	if (p) {
 		p->port = port;
@@ -327,7 +337,7 @@ struct process *spawn_for(struct port *port, struct udf_error *err)
 	return p;
 }
 
-void spawn_standby(const struct udf_port_settings *settings)
+void spawn_standby(const struct port *port)
 {
 	struct udf_error err = UDF_ERROR_INIT;
 
@@ -335,7 +345,7 @@ void spawn_standby(const struct udf_port_settings *settings)
 		check_standby(udfd.standby);
 	if (udfd.standby || !udfd.config->standby)
 		return;
-	udfd.standby = spawn_process(settings, true, &err);
+	udfd.standby = spawn_process(&port->settings, port, &err);
 	if (!udfd.standby)
 		port_note(NULL, 4, "no process stands by: %s", err.text);
 }

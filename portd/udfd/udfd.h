@@ -92,6 +92,7 @@ struct port {
 	sd_event_source *timer;		/* the state's: start-timeout, stop-timeout, back-off */
 	sd_event_source *watch;		/* signs of life */
 	struct json_object *reported;	/* the driver's last "state" */
+	struct json_object *modules;	/* that it had when it last began to run: names, unchecked */
 	struct port_log log;
 	uint64_t restarts, failures;
 	int64_t since_ms;		/* real time at which this driver process got to run */
@@ -166,12 +167,12 @@ void process_read_log(struct process *p);
 void process_check_beats(struct process *p, unsigned int checks, unsigned int hang_ms);
 
 /* ---- spawn.c ---- */
-/* Start a process and have it prepare itself. NULL with ERR. */
-struct process *spawn_process(const struct udf_port_settings *settings, bool ahead, struct udf_error *err);
+/* Start a process and have it prepare itself; AHEAD: of what is most likely that port, or NULL. NULL with ERR. */
+struct process *spawn_process(const struct udf_port_settings *settings, const struct port *ahead, struct udf_error *err);
 /* One for PORT: the one that stands by, if it fits, or a new one; told to start. */
 struct process *spawn_for(struct port *port, struct udf_error *err);
-/* Have one stand by, for a port like SETTINGS. */
-void spawn_standby(const struct udf_port_settings *settings);
+/* Have one stand by, for a port like that. */
+void spawn_standby(const struct port *port);
 /* Take over the driver processes that an earlier udfd has left. */
 void spawn_adopt_all(void);
 /* "hello": P, which is being adopted, introduces itself. */
@@ -199,6 +200,8 @@ void failure_keep(struct port *port, struct json_object *record);
 void evidence_note(struct process *p);
 
 /* ---- files.c ---- */
+/* The value of PORT's setting KEY, NULL: it has none. */
+const char *port_option(const struct port *port, const char *key);
 /* P's driver asks for the file PATH, as number ID. */
 void files_answer(struct process *p, int64_t id, const char *path);
 /* ... or what has to be loaded for WHAT, a module's name or a modalias. */

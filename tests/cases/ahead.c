@@ -3,12 +3,15 @@
  * timeout: 200
  *
  * Booting before the port is known: kernel code that has booted in memory of its own goes on in the port's; if the port wants other CPUs, or has other
- * memory, it boots once more; and it ends if there is no port after all. Each time the disk works, and nothing is left behind.
+ * memory, it boots once more; and it ends if there is no port after all. Modules are loaded meanwhile, and those that the port does not have are unloaded.
+ * Each time the disk works, and nothing is left behind.
  */
 #include <dirent.h>
 
 #include "front/internal.h"
 #include "load.h"
+
+#define OF_NVME "crct10dif_common crc64 crct10dif_pclmul crct10dif_generic crc_t10dif crc64_rocksoft crc64_rocksoft_generic t10_pi nvme_core nvme"
 
 static const struct {
 	const char *what;
@@ -16,17 +19,28 @@ static const struct {
 	const char *port_cpus, *port_memory;	/* of the port, NULL: the same */
 	bool cancelled, waits;
 	bool again;				/* it has to boot once more */
+	const char *modules, *port_modules;	/* to be loaded ahead; that the port is said to have */
+	const char *kept, *unloaded;		/* one of the first, afterwards */
+	bool not_ahead;				/* modules are not loaded */
 } cases[] = {
-	{ "one vCPU", "1", NULL, NULL, NULL, false, false, false },
-	{ "two vCPUs", "2", NULL, NULL, NULL, false, false, false },
-	{ "less memory", "1", "48", NULL, NULL, false, false, false },
-	{ "a long wait", "1", NULL, NULL, NULL, false, true, false },
-	{ "a long wait of two", "2", NULL, NULL, NULL, false, true, false },
-	{ "more vCPUs", "1", NULL, "2", NULL, false, false, true },
-	{ "fewer vCPUs", "2", NULL, "1", NULL, false, false, true },
-	{ "other memory", "1", "64", NULL, "48", false, false, true },
-	{ "cancelled", "1", NULL, NULL, NULL, true, false, false },
-	{ "cancelled with two", "2", NULL, NULL, NULL, true, false, false },
+	{ "one vCPU", .cpus = "1" },
+	{ "two vCPUs", .cpus = "2" },
+	{ "less memory", .cpus = "1", .memory = "48" },
+	{ "a long wait", .cpus = "1", .waits = true },
+	{ "a long wait of two", .cpus = "2", .waits = true },
+	{ "more vCPUs", .cpus = "1", .port_cpus = "2", .again = true },
+	{ "fewer vCPUs", .cpus = "2", .port_cpus = "1", .again = true },
+	{ "other memory", .cpus = "1", .memory = "64", .port_memory = "48", .again = true },
+	{ "its modules", .cpus = "1", .modules = "nvme crc7", .port_modules = OF_NVME " crc7", .kept = "crc7" },
+	{ "its modules and a long wait", .cpus = "1", .waits = true, .modules = "crc7 nvme", .port_modules = "crc7", .kept = "crc7" },
+	{ "another's modules", .cpus = "1", .modules = "e1000e nvme", .port_modules = OF_NVME, .unloaded = "e1000e" },
+	{ "modules of who knows", .cpus = "1", .modules = "crc7 nvme", .unloaded = "crc7" },
+	{ "no modules", .cpus = "1", .modules = "nonesuch" },
+	{ "its modules, other memory", .cpus = "1", .memory = "64", .port_memory = "48", .again = true, .modules = "nvme crc7", .unloaded = "crc7" },
+	{ "its modules with two vCPUs", .cpus = "2", .modules = "nvme", .not_ahead = true },
+	{ "its modules, cancelled", .cpus = "1", .cancelled = true, .modules = "nvme" },
+	{ "cancelled", .cpus = "1", .cancelled = true },
+	{ "cancelled with two", .cpus = "2", .cancelled = true },
 };
 
 /* What is mapped of memory of our own. */
@@ -57,9 +71,46 @@ static unsigned int entries(const char *path)
 
 static unsigned int current;
 
+struct has {
+	const char *name;
+	bool found;
+};
+
+static void compare_name(void *arg, const char *name, const char *file)
+{
+	struct has *has = arg;
+
+	has->found = has->found || !strcmp(name, has->name);
+}
+
+static bool is_loaded(const char *name)
+{
+	struct has has = { .name = name };
+
+	udf_driver_modules(NULL, compare_name, &has);
+	return has.found;
+}
+
+static void set_modules(struct udf_options *o, const char *names)
+{
+	char *copy = strdup(names ?: ""), *rest = copy, *name;
+
+	while ((name = strsep(&rest, " ")))
+		if (*name)
+			CHECK_OK(udf_options_ahead_module(o, name));
+	free(copy);
+}
+
 static int stand_by(void *arg, struct udf_options *o)
 {
-	CHECK_EQ(udf_host.ahead, UDF_AHEAD_WAITING);
+	struct udf_error err = UDF_ERROR_INIT;
+
+	/* it may have gone back for a moment */
+	CHECK_OK(udf_ahead_wait(false, &err));
+	CHECK_EQ(is_loaded("nvme"), cases[current].modules && strstr(cases[current].modules, "nvme") && !cases[current].not_ahead);
+	if (cases[current].unloaded)
+		CHECK(is_loaded(cases[current].unloaded));
+	set_modules(o, cases[current].port_modules);
 	/* the arena, and at least the stacks of the kernel's threads */
 	CHECK(own_mappings() > 5);
 	if (cases[current].waits)
@@ -87,6 +138,7 @@ static void run(void)
 	CHECK(!udf_options_set(o, "cpus", cases[current].cpus));
 	if (cases[current].memory)
 		CHECK(!udf_options_set(o, "memory", cases[current].memory));
+	set_modules(o, cases[current].modules);
 	udf_ahead_turn_ms = cases[current].waits ? 20 : 600000;
 	ret = udf_open(o, &udf);
 	if (cases[current].cancelled) {
@@ -98,6 +150,11 @@ static void run(void)
 		CHECK_EQ(udf_host.ahead, UDF_AHEAD_NO);
 		CHECK_EQ(udf_cpus(udf), atoi(cases[current].port_cpus ?: cases[current].cpus));
 		CHECK_EQ(udf_host.arena_own, 0);
+		CHECK(is_loaded("nvme"));
+		if (cases[current].kept)
+			CHECK(is_loaded(cases[current].kept));
+		if (cases[current].unloaded)
+			CHECK(!is_loaded(cases[current].unloaded));
 		load_some(udf, current, 300);
 		CHECK_OK(udf_close(udf));
 	}

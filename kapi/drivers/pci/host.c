@@ -5,6 +5,7 @@
  * Configuration space goes over the transport, which shows virtual BARs and MSI structures; scanning, sizing, assigning and
  * driver matching are the image's.
  */
+#include <linux/async.h>
 #include <linux/dma-direct.h>
 #include <linux/ioport.h>
 #include <linux/pci.h>
@@ -137,8 +138,19 @@ int kapi_pci_scan(void)
 	pci_scan_single_device(kapi_bus, host_pci_present() & 0xff);
 	pci_bus_claim_resources(kapi_bus);
 	pci_assign_unassigned_bus_resources(kapi_bus);
+	pci_unlock_rescan_remove();
+	return 0;
+}
+
+/* Drivers that were loaded before there was a port have it when this returns, as with those that are loaded later. */
+int kapi_pci_probe(void)
+{
+	if (!kapi_bus)
+		return 0;
+	pci_lock_rescan_remove();
 	pci_bus_add_devices(kapi_bus);
 	pci_unlock_rescan_remove();
+	async_synchronize_full();
 	return 0;
 }
 

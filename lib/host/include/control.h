@@ -14,6 +14,7 @@ enum host_command {
 	HOST_CMD_FRONT,			/* data: struct host_front_command, for kapi_front_command() */
 	HOST_CMD_TRACE,			/* arg: one digit, HOST_TRACE_*: what of the kernel's own events is traced from now on */
 	HOST_CMD_HEARTBEAT,		/* data: struct host_heartbeat, which is copied: count from now on */
+	HOST_CMD_PROBE,			/* let the drivers that are loaded, and those to come, have the port's function */
 };
 
 /*

@@ -11,7 +11,7 @@ int host_pci_present(void);
 
 /*
  * Wait until it is known which port that is, and the arena is its own. On vCPU 0, while it is the only one; for as long as a process stands by.
- * Returns 0, or 1 now and then: to be called again, when interrupts have been taken. blocks.
+ * Returns 0, or 1 now and then: to be called again, when interrupts have been taken, and commands if there are some. blocks.
  */
 int host_port_wait(void);
 

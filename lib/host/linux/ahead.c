@@ -6,7 +6,8 @@
  *   others:                            udf_ahead_wait()  [MOVING: the arena becomes the port's]  udf_ahead_end()
  *
  * It is the only vCPU then. While it waits it runs no kernel code and takes no signals, so that its memory does not change and can be moved. Now
- * and then it goes back for a moment, to take its timer's interrupt: clocks must not stand still for hours.
+ * and then it goes back for a moment, to take its timer's interrupt: clocks must not stand still for hours. With one vCPU kernel code has booted as
+ * a whole by then, and takes commands: modules can be loaded, which find no device yet.
  */
 #define _GNU_SOURCE
 #include "host/linux/host.h"
@@ -34,7 +35,7 @@ int host_port_wait(void)
 	pthread_mutex_lock(&h->lock);
 	h->ahead = UDF_AHEAD_WAITING;
 	pthread_cond_broadcast(&h->changed);
-	while (h->ahead == UDF_AHEAD_MOVING || (h->ahead == UDF_AHEAD_WAITING && ret != ETIMEDOUT))
+	while (h->ahead == UDF_AHEAD_MOVING || (h->ahead == UDF_AHEAD_WAITING && !h->head && ret != ETIMEDOUT))
 		ret = pthread_cond_timedwait(&h->changed, &h->lock, &until);
 	ret = h->ahead == UDF_AHEAD_WAITING;
 	if (ret)
