@@ -53,6 +53,7 @@ NOOP(dma_sync_sg_for_cpu, "kernel/dma/mapping.c", "the same")
 NOOP(dma_sync_sg_for_device, "kernel/dma/mapping.c", "the same")
 NOOP(wbt_enable_default, "block/blk-wbt.c", "who writes back is somebody else, and is throttled there if at all")
 NOOP(blk_cgroup_bio_start, "block/blk-cgroup.c", "statistics of the only group")
+REPLACE(bdev_disk_changed, "block/partitions/core.c", "partitions are a matter of who has the disk")
 NOOP(ptp_classifier_init, "net/core/ptp_classifier.c", "wants 2 MiB of BPF code, for time stamps by PHYs alone")
 
 /* order */
