@@ -13,6 +13,7 @@
 
 #define CHECKS 10		/* looks at the signs of life before a driver counts as hung */
 #define CHECK_MIN_MS 20
+#define STANDBY_MS 250		/* from the port's start until another process boots: what has waited for the port comes first */
 
 const char *const port_state_names[] = {
 	[PORT_STOPPED] = "stopped", [PORT_STARTING] = "starting", [PORT_RUNNING] = "running", [PORT_STOPPING] = "stopping",
@@ -229,6 +230,15 @@ static void note_since(struct port *port)
 	s->since_ms = port->since_ms;
 }
 
+static int on_standby(sd_event_source *s, uint64_t usec, void *arg)
+{
+	struct port *port = arg;
+
+	no_timer(port);
+	spawn_standby(port);
+	return 0;
+}
+
 void port_reported(struct port *port, struct json_object *state)
 {
 	json_object_put(port->reported);
@@ -249,7 +259,7 @@ void port_reported(struct port *port, struct json_object *state)
 	set_state(port, PORT_RUNNING);
 	json_object_put(port->modules);
 	port->modules = json_object_get(udf_packet_array(state, "modules"));
-	spawn_standby(port);
+	set_timer(port, STANDBY_MS, on_standby);
 }
 
 void port_adopt(struct port *port, struct process *p)

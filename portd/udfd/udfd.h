@@ -89,7 +89,7 @@ struct port {
 	struct process *process;
 	int clients;			/* where applications connect, or -1; the driver accepts */
 	struct udf_backoff backoff;
-	sd_event_source *timer;		/* the state's: start-timeout, stop-timeout, back-off */
+	sd_event_source *timer;		/* the state's: start-timeout, stop-timeout, back-off, when another process is to stand by */
 	sd_event_source *watch;		/* signs of life */
 	struct json_object *reported;	/* the driver's last "state" */
 	struct json_object *modules;	/* that it had when it last began to run: names, unchecked */
