@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "host/linux/host.h"
@@ -136,6 +137,7 @@ static void udf_host_reset(const struct udf_driver_config *config)
 	pthread_cond_init(&h->changed, NULL);
 	h->tail = &h->head;
 	h->arena_fd = -1;
+	h->one_processor = sysconf(_SC_NPROCESSORS_ONLN) == 1;
 	h->log = config->log;
 	h->event = config->event;
 	h->lost = config->lost;

@@ -117,6 +117,7 @@ struct udf_host {
 	void (*lost)(void *ctx, const char *why);
 	void *ctx;
 
+	bool one_processor;			/* the machine has no other */
 	pthread_mutex_t lock;			/* commands, started, ahead */
 	struct udf_command *head, **tail;
 	bool started;
@@ -195,6 +196,7 @@ void udf_rings_remove(unsigned int cpu, struct udf_ring_shared *ring);
 void udf_rings_reset(void);
 /* VCPU, which is idle or at a turn, looks for its interrupts and for entries of its rings itself, if that is its way. Its thread. */
 void udf_vcpu_look(struct udf_vcpu *vcpu);
+bool udf_rings_busy(const struct udf_vcpu *vcpu);	/* whether requests of its rings are in flight */
 /*
  * What changes when there is something to look for, for a loop that does little else: words and what they are now. Returns how many; more than
  * UDF_WATCHES: too many to say.

@@ -95,6 +95,19 @@ static bool look_at(struct udf_seen_ring *r)
 	return tail != __atomic_load_n(&ring->sq_head, __ATOMIC_RELAXED);
 }
 
+bool udf_rings_busy(const struct udf_vcpu *vcpu)
+{
+	unsigned int n = atomic_load_explicit(&vcpu->nr_rings, memory_order_acquire), i;
+
+	for (i = 0; i < n; i++) {
+		const struct udf_ring_shared *ring = atomic_load_explicit(&vcpu->ring[i].ring, memory_order_relaxed);
+
+		if (ring && __atomic_load_n(&ring->sq_head, __ATOMIC_RELAXED) != __atomic_load_n(&ring->cq_tail, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
 void udf_vcpu_look(struct udf_vcpu *vcpu)
 {
 	unsigned int n, i;

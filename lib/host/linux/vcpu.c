@@ -198,6 +198,15 @@ static bool udf_watch_changed(const struct udf_watch *watch, unsigned int n)
 	return false;
 }
 
+/*
+ * Whether something can come while this thread spins: on the machine's only processor nobody runs meanwhile who would want it, but the device may
+ * end a request.
+ */
+static bool udf_spin_pays(const struct udf_vcpu *vcpu)
+{
+	return !udf_host.one_processor || atomic_load_explicit(&vcpu->fd, memory_order_relaxed) < 0 || udf_rings_busy(vcpu);
+}
+
 /* Spin, since START, for as long as it has paid lately. Returns whether something came. */
 static bool udf_vcpu_spin(struct udf_vcpu *vcpu, uint64_t start)
 {
@@ -218,7 +227,7 @@ static bool udf_vcpu_spin(struct udf_vcpu *vcpu, uint64_t start)
 				return false;
 			_mm_pause();
 		}
-	} while (udf_host_now() - start < vcpu->spin_ns);
+	} while (udf_spin_pays(vcpu) && udf_host_now() - start < vcpu->spin_ns);
 	vcpu->spin_ns = vcpu->spin_ns / 2 > SPIN_MIN_NS ? vcpu->spin_ns / 2 : SPIN_MIN_NS;
 	return false;
 }
