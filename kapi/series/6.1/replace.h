@@ -8,6 +8,7 @@
 REPLACE(__switch_to_asm, "arch/x86/entry/entry_64.S", "switches by registers and stack alone: there is no user state, segment or FPU register")
 REPLACE(exit_mm_release, "kernel/fork.c", "the image's loads %fs and %gs selectors")
 REPLACE(arch_cpu_idle, "arch/x86/kernel/process.c", "hlt is privileged: the host waits")
+REPLACE(arch_cpu_idle_enter, "arch/x86/kernel/process.c", "callbacks that wait for a grace period need not wait for ticks")
 REPLACE(arch_irq_work_raise, "arch/x86/kernel/irq_work.c", "there is no APIC: a pending bit of the vCPU")
 REPLACE(this_cpu_cmpxchg16b_emu, "arch/x86/lib/cmpxchg16b_emu.S", "cli is privileged")
 REPLACE(kernel_fpu_begin_mask, "arch/x86/kernel/fpu/core.c", "xsaves is privileged; nothing lives in the registers")
