@@ -5,9 +5,11 @@ VM := $(B)/vm
 VM_TESTS = $(shell tests/vm/list.sh)
 VM_PROGS := $(patsubst tests/vm/%.c,$(VM)/%,$(filter-out tests/vm/init.c,$(wildcard tests/vm/*.c)))
 
+AWAKE := $(if $(KERNEL_RELEASE),$(B)/tests/vm/awake/udf_awake.ko)
+
 ## vm: build the virtual machine for the tests of the kernel module
 .PHONY: vm
-vm: $(VM)/initrd $(VM)/vmlinux.elf $(VM_PROGS) kmod
+vm: $(VM)/initrd $(VM)/vmlinux.elf $(VM_PROGS) $(AWAKE) kmod
 tests: vm
 
 $(VM_PROGS): $(VM)/%: $(B)/obj/tests/vm/%.o $(B)/libudf.a
@@ -23,6 +25,12 @@ $(VM)/init: $(B)/obj/tests/vm/init.o
 -include $(patsubst $(VM)/%,$(B)/obj/tests/vm/%.d,$(VM_PROGS) $(VM)/init)
 
 ifneq ($(KERNEL_RELEASE),)
+$(AWAKE): SHELL := /bin/bash
+$(AWAKE): tests/vm/awake/awake.c tests/vm/awake/Kbuild
+	$(call say,KBUILD,$@)
+	$(Q)mk/link-tree.sh tests/vm/awake $(@D)
+	$(Q)+$(kbuild) M=$(abspath $(@D)) modules 2>&1 | sed '/BTF/d'; exit $${PIPESTATUS[0]}
+
 $(VM)/vmlinux.elf: $(VM)/vmlinux $(B)/kernel/root/boot/vmlinuz-$(KERNEL_RELEASE)
 	$(call say,UNPACK,$@)
 	$(Q)$^ $@

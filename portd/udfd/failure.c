@@ -38,7 +38,7 @@ static const char *kind_of(const char *why, const char *otherwise)
 	static const struct {
 		const char *word, *kind;
 	} kinds[] = {
-		{ "was killed by signal", "device" }, { "QEMU (process", "device" }, { "() is not supported", "unsupported" },
+		{ "was killed by signal", "device" }, { "QEMU (process", "device" }, { "was removed, suspended or reset", "device" }, { "() is not supported", "unsupported" },
 		{ "hung_task: ", "hang" }, { "kernel BUG", "bug" }, { "in kernel code", "oops" }, { "kernel code accessed", "oops" },
 		{ "Kernel panic", "panic" }, { "kernel panic", "panic" },
 	};
