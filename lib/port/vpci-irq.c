@@ -379,6 +379,22 @@ static bool in_region(const struct vpci_region *r, unsigned int bar, uint64_t of
 	return r->bar == bar && offset - r->offset < r->len;
 }
 
+bool udf_vpci_is_table(struct udf_vpci *v, unsigned int bar, uint64_t offset, uint64_t size)
+{
+	return v->msix && size && size % 4 == 0 && offset % 4 == 0 && in_region(&v->table, bar, offset) &&
+	       size <= v->table.len - (offset - v->table.offset);
+}
+
+bool udf_vpci_table_quiet(struct udf_vpci *v)
+{
+	bool quiet;
+
+	udf_spin_lock(&v->lock);
+	quiet = (msix_flags(v) & (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL)) != PCI_MSIX_FLAGS_ENABLE;
+	udf_spin_unlock(&v->lock);
+	return quiet;
+}
+
 bool udf_vpci_msix_covers(struct udf_vpci *v, unsigned int bar, uint64_t offset)
 {
 	return v->msix && (in_region(&v->table, bar, offset) || in_region(&v->pba, bar, offset));

@@ -218,6 +218,11 @@ bool udf_vpci_mappable(struct udf_vpci *v, unsigned int bar, uint64_t offset, ui
 	return !v->msix || (!shares_page(&v->table, bar, offset, len) && !shares_page(&v->pba, bar, offset, len));
 }
 
+bool udf_vpci_is_msix(struct udf_vpci *v, unsigned int offset, unsigned int size)
+{
+	return v->msix && overlaps(offset, size, v->msix + PCI_MSIX_FLAGS, 2);
+}
+
 int udf_vpci_modalias(struct udf_vpci *v, char *buf, size_t len)
 {
 	int n = snprintf(buf, len, "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X", vpci_get(v->shadow, PCI_VENDOR_ID, 2),

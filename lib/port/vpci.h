@@ -81,6 +81,14 @@ int udf_vpci_find_io(struct udf_vpci *vpci, uint16_t port, unsigned int size, un
 /* Whether the pages of OFFSET ... OFFSET+LEN of BAR may be mapped: the transport can, and no virtual MSI-X structure lies in them. */
 bool udf_vpci_mappable(struct udf_vpci *vpci, unsigned int bar, uint64_t offset, uint64_t len);
 
+/*
+ * The virtual MSI-X table: whether SIZE bytes at OFFSET of BAR are in it, and nothing else; whether writing SIZE bytes of configuration space at OFFSET
+ * may switch MSI-X on or off, or mask it; whether it is off or masked as a whole, so that what is written to the table has no effect yet.
+ */
+bool udf_vpci_is_table(struct udf_vpci *vpci, unsigned int bar, uint64_t offset, uint64_t size);
+bool udf_vpci_is_msix(struct udf_vpci *vpci, unsigned int offset, unsigned int size);
+bool udf_vpci_table_quiet(struct udf_vpci *vpci);
+
 /* Mask or unmask the INTx line. Masked at start. Unmasking a line that is still asserted leads to events->intx again. */
 void udf_vpci_intx_mask(struct udf_vpci *vpci, bool masked);
 

@@ -230,6 +230,8 @@ bool udf_kernel_text(uint64_t ip);
 
 /* mmio.c */
 void udf_mmio_reset(void);
+/* SHOW: the MSI-X table becomes memory, since the function is quiet; else it traps again, with what was written to it. Not during a trap. */
+void udf_mmio_tables(bool show);
 /* Perform the access at which kernel code trapped. Returns 0, -ENOENT when ADDR is no register, or what it failed with; TEXT says why. */
 int udf_mmio_trap(ucontext_t *uc, uint64_t addr, bool protection, char *text, size_t len);
 

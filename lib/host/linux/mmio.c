@@ -5,6 +5,9 @@
  *
  * A mapping that traps keeps its bus address: the SIGSEGV handler finds it by the faulting address without a lock. Slots are
  * written once while unused and published by their end address.
+ *
+ * The MSI-X table, as the PCI core maps it, traps only while the function can send messages. Otherwise (MSI-X is off, or all of it masked) it is plain
+ * memory: the core writes all entries then, twice, and a trap for each would be a good part of what it takes to start a driver.
  */
 #define _GNU_SOURCE
 #include "host/linux/host.h"
@@ -29,6 +32,8 @@ struct udf_mmio_map {
 	unsigned int bar;
 	uint64_t offset;	/* in the BAR, of START */
 	bool trapped;
+	uint64_t table, table_len;	/* bytes of the MSI-X table, which is all that it was mapped for; 0: none */
+	bool plain;			/* these are memory at present */
 };
 
 static struct udf_mmio_map udf_maps[MMIO_MAPS];
@@ -78,6 +83,57 @@ static int udf_mmio_place(struct udf_mmio_map *map, uint64_t va, uint64_t len, b
 		       MAP_FAILED ? -errno : 0;
 }
 
+/* The table becomes memory, with what is in it. */
+static void table_show(struct udf_mmio_map *map)
+{
+	const uint64_t len = atomic_load(&map->end) - map->start;
+	uint64_t at, value;
+
+	if (mprotect((void *)map->start, len, PROT_READ | PROT_WRITE))
+		return;		/* then it traps */
+	for (at = 0; at < map->table_len; at += 4) {
+		udf_vpci_bar_read(udf_host.vpci, map->bar, map->offset + map->table + at, 4, &value);
+		*(uint32_t *)(map->start + map->table + at) = (uint32_t)value;
+	}
+	map->plain = true;
+}
+
+/* It traps again, and what was written meanwhile is made good. */
+static void table_take(struct udf_mmio_map *map)
+{
+	const uint64_t len = atomic_load(&map->end) - map->start;
+	uint64_t at, was;
+
+	mprotect((void *)map->start, len, PROT_READ);
+	map->plain = false;
+	for (at = 0; at < map->table_len; at += 4) {
+		const uint64_t offset = map->offset + map->table + at;
+		const uint32_t is = *(uint32_t *)(map->start + map->table + at);
+
+		if (!udf_vpci_bar_read(udf_host.vpci, map->bar, offset, 4, &was) && was != is)
+			udf_vpci_bar_write(udf_host.vpci, map->bar, offset, 4, is);
+	}
+	mprotect((void *)map->start, len, PROT_NONE);
+}
+
+void udf_mmio_tables(bool show)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&udf_mmio_lock);
+	for (i = 0; i < MMIO_MAPS; i++) {
+		struct udf_mmio_map *map = &udf_maps[i];
+
+		if (!atomic_load(&map->end) || !map->table_len || map->plain == show)
+			continue;
+		if (show)
+			table_show(map);
+		else
+			table_take(map);
+	}
+	pthread_mutex_unlock(&udf_mmio_lock);
+}
+
 unsigned long host_mmio_map(unsigned long phys, unsigned long size, unsigned int flags)
 {
 	struct udf_mmio_map *map;
@@ -95,10 +151,15 @@ unsigned long host_mmio_map(unsigned long phys, unsigned long size, unsigned int
 	map->bar = bar;
 	map->offset = offset & -4096ul;
 	map->start = va;
+	map->table = offset & 4095;
+	map->table_len = !udf_trace_wants_traps() && udf_vpci_is_table(udf_host.vpci, bar, offset, size) ? size : 0;
+	map->plain = false;
 	if (udf_mmio_place(map, va, len, flags & HOST_MMIO_WC))
 		goto fail;
 	udf_mmio_next = va + len + MMIO_GAP;
 	atomic_store_explicit(&map->end, va + len, memory_order_release);
+	if (map->table_len && udf_vpci_table_quiet(udf_host.vpci))
+		table_show(map);
 	pthread_mutex_unlock(&udf_mmio_lock);
 	return va + (offset & 4095);
 fail:

@@ -35,7 +35,11 @@ int host_pci_write(unsigned int offset, unsigned int size, unsigned int value)
 	int err;
 
 	atomic_fetch_add_explicit(&udf_host.privileged, 1, memory_order_relaxed);
+	if (udf_vpci_is_msix(udf_host.vpci, offset, size))
+		udf_mmio_tables(false);
 	err = udf_vpci_config_write(udf_host.vpci, offset, size, value);
+	if (udf_vpci_is_msix(udf_host.vpci, offset, size) && udf_vpci_table_quiet(udf_host.vpci))
+		udf_mmio_tables(true);
 	if (traced)
 		udf_trace_access(-1, false, true, 0, offset, size, value, start);
 	return err;
