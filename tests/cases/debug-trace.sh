@@ -24,13 +24,13 @@ us='\([0-9]+\.[0-9] us'
 line all.txt api image 'nvme_probe\+0x[0-9a-f]+ \[nvme\]: pci_request_selected_regions\(pdev=0x[0-9a-f]+, bars=1, res_name="nvme"\)'
 line all.txt api image "nvme_probe\+0x[0-9a-f]+ \[nvme\]: pci_request_selected_regions = 0 $us\)"
 line all.txt api transport "nvme_reset_work\+0x[0-9a-f]+ \[nvme\]: pci_enable_device_mem = 0 $us, [1-9][0-9]* accesses\)"
-line all.txt api nvme_core 'nvme_queue_rq\+0x[0-9a-f]+ \[nvme\]: nvme_setup_cmd\(ns=0x[0-9a-f]+, req=0x[0-9a-f]+\)'
+line all.txt api nvme_core 'nvme_(queue_rqs?|prep_rq[^ ]*)\+0x[0-9a-f]+ \[nvme\]: nvme_setup_cmd\(ns=0x[0-9a-f]+, req=0x[0-9a-f]+\)'
 line all.txt api kapi '.* \[nvme\]: ioremap\(phys_addr=0x[0-9a-f]+, size=[0-9]+\)'
 line all.txt dma kapi '.* \[nvme\]: dma_map_page_attrs\(dev=0x[0-9a-f]+, page=0x[0-9a-f]+, offset=[0-9]+, size=[0-9]+, dir=DMA_FROM_DEVICE, attrs=0\)'
 line all.txt dma image "nvme_alloc_queue\+0x[0-9a-f]+ \[nvme\]: dma_alloc_attrs = 0x[0-9a-f]+, dma_handle -> 0x[0-9a-f]+ $us\)"
 line all.txt dma kapi '.* \[nvme\]: dma_unmap_page_attrs\(dev=0x[0-9a-f]+, addr=0x[0-9a-f]+, size=[0-9]+, dir=DMA_FROM_DEVICE'
 line all.txt mmio transport "nvme_reset_work\+0x[0-9a-f]+ \[nvme\]: BAR 0\+0x1c read32 -> 0 $us\)"
-line all.txt mmio transport "nvme_queue_rq\+0x[0-9a-f]+ \[nvme\]: BAR 0\+0x10[0-9a-f]{2} write32 <- 0x[0-9a-f]+ $us\)"
+line all.txt mmio transport "nvme_[^ ]*\+0x[0-9a-f]+ \[nvme\]: BAR 0\+0x10[0-9a-f]{2} write32 <- 0x[0-9a-f]+ $us\)"
 line all.txt pci transport "config\+0 read32 -> 0x101b36 $us\)"
 line all.txt irq transport 'vector [0-9]+ raised for vCPU [01]'
 line all.txt irq image "handler of irq [0-9]+ 'nvme0q[12]': nvme_irq \[nvme\] \(vector [0-9]+, raised [0-9]+\.[0-9] us ago\)"
