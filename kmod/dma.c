@@ -151,7 +151,7 @@ static bool take_kept(struct udf_port *port, struct udf_port_dma_alloc *a)
 	port->chunk = k->chunk;
 	port->nr_chunks = k->nr_chunks;
 	port->dma_size = k->size;
-	port->dma_keep = true;
+	port->dma_keep = k->nr_chunks;
 	k->chunk = NULL;
 	return true;
 }
@@ -185,7 +185,8 @@ int udf_dma_alloc_ioctl(struct udf_port *port, void *arg)
 	}
 	kvfree(port->chunk);
 	port->chunk = chunk;
-	port->dma_keep = (port->dma_keep || !port->nr_chunks) && a->flags & UDF_PORT_DMA_KEEP;
+	if (!port->nr_chunks)
+		port->dma_keep = a->flags & UDF_PORT_DMA_KEEP ? n : 0;
 	port->nr_chunks += n;
 	port->dma_size += a->size;
 	return 0;
@@ -238,20 +239,22 @@ void udf_dma_open(struct udf_port *port)
 void udf_dma_end(struct udf_port *port, bool keep)
 {
 	struct udf_kept *k = &port->kept;
+	unsigned int n = port->nr_chunks;
 
 	if (port->chunk) {
 		if (port->mapping)
 			unmap_mapping_range(port->mapping, UDF_PORT_MMAP_DMA, UDF_PORT_MMAP_DMA, 1);
 		k->chunk = port->chunk;
-		k->nr_chunks = port->nr_chunks;
+		k->nr_chunks = port->dma_keep;
 		k->bits = port->dma_bits;
-		k->size = port->dma_size;
 		k->opener = port->opener;
 		/* page faults, which take the port's lock, find nothing */
 		port->chunk = NULL;
 		port->nr_chunks = 0;
 		port->dma_size = 0;
-		keep = keep && port->dma_keep;
+		keep = keep && k->nr_chunks;
+		k->size = keep ? k->chunk[k->nr_chunks - 1].offset + k->chunk[k->nr_chunks - 1].len : 0;
+		free_chunks(port, k->chunk + k->nr_chunks, n - k->nr_chunks);
 		mod_delayed_work(system_wq, &k->expire, UDF_PORT_DMA_KEEP_S * HZ);
 	}
 	if (!keep)

@@ -94,7 +94,7 @@ struct udf_port {
 	struct udf_chunk *chunk;	/* by offset */
 	unsigned int nr_chunks;
 	u64 dma_size;
-	bool dma_keep;			/* all of it may be */
+	unsigned int dma_keep;		/* chunks that may be: those of the first allocation */
 	unsigned int dma_bits;
 	struct list_head mem;		/* struct udf_mem */
 	struct udf_block *block;	/* from the first UDF_PORT_BLOCK_START to the end of the port */
