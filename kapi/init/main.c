@@ -153,6 +153,7 @@ static int kapi_init(void *unused)
 	kapi_front_init();
 	if (alone)
 		kapi_wait_port();
+	kapi_grow_init();
 	if (kapi_pci_scan())
 		kapi_die("the port's PCI function cannot be set up");
 	kapi_control_init();

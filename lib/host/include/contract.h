@@ -14,7 +14,7 @@
 #ifndef UDF_HOST_CONTRACT_H
 #define UDF_HOST_CONTRACT_H
 
-#define UDF_CONTRACT_VERSION 4
+#define UDF_CONTRACT_VERSION 5
 
 #include "cpu.h"
 #include "log.h"
@@ -60,6 +60,8 @@
 	/* front.h */								\
 	fn(host_front_ring)							\
 	/* pci.h */								\
-	fn(host_port_wait)
+	fn(host_port_wait)							\
+	/* mem.h */								\
+	fn(host_mem_grow)
 
 #endif

@@ -107,7 +107,8 @@ struct udf_host {
 
 	int arena_fd;
 	bool arena_own;				/* the file is ours, and not the port's */
-	uint64_t arena_size;
+	uint64_t arena_size;			/* what there is of it */
+	uint64_t arena_max;			/* and may be, at most */
 	struct udf_dma_range ranges[HOST_DMA_RANGES_MAX];
 	unsigned int nr_ranges;
 
