@@ -490,6 +490,8 @@ void udf_driver_stats(const struct udf_driver *driver, struct udf_driver_stats *
 	for (i = 0; i < udf_host.cpus; i++)
 		stats->idle_sleeps += udf_host.vcpu[i].sleeps;
 	stats->start_ns = driver->start_ns;
+	stats->memory = __atomic_load_n(&udf_host.arena_size, __ATOMIC_RELAXED);
+	stats->memory_max = udf_host.arena_max;
 }
 
 int udf_driver_stop(struct udf_driver *driver, struct udf_error *err)

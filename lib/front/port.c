@@ -525,6 +525,8 @@ static void driver_stats(struct udf *udf, struct udf_stats *stats)
 	stats->traps = driver.traps;
 	stats->interrupts = driver.interrupts;
 	stats->idle_sleeps = driver.idle_sleeps;
+	stats->memory = driver.memory;
+	stats->memory_max = driver.memory_max;
 }
 
 void udf_stats(struct udf *udf, struct udf_stats *stats)

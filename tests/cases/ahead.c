@@ -3,7 +3,7 @@
  * timeout: 200
  *
  * Booting before the port is known: kernel code that has booted in memory of its own goes on in the port's; if the port wants other CPUs, or has other
- * memory, it boots once more; and it ends if there is no port after all. Each time the disk works, and nothing is left behind.
+ * memory, it boots once more; and it ends if there is no port after all. Each time the disk works, memory grows, and nothing is left behind.
  */
 #include <dirent.h>
 
@@ -74,6 +74,18 @@ static int stand_by(void *arg, struct udf_options *o)
 	return 0;
 }
 
+/* More than any of them has at the start. */
+static void grow(struct udf *udf)
+{
+	void *buffer[80];
+
+	for (unsigned int i = 0; i < 80; i++)
+		CHECK((buffer[i] = udf_buf_alloc(udf, 1 << 20)));
+	CHECK(udf_host.arena_size > 80ull << 20);
+	for (unsigned int i = 0; i < 80; i++)
+		udf_buf_free(udf, buffer[i]);
+}
+
 static void run(void)
 {
 	struct udf_options *o = udf_options_new();
@@ -98,6 +110,8 @@ static void run(void)
 		CHECK_EQ(udf_host.ahead, UDF_AHEAD_NO);
 		CHECK_EQ(udf_cpus(udf), atoi(cases[current].port_cpus ?: cases[current].cpus));
 		CHECK_EQ(udf_host.arena_own, 0);
+		load_some(udf, current, 300);
+		grow(udf);
 		load_some(udf, current, 300);
 		CHECK_OK(udf_close(udf));
 	}

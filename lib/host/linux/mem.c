@@ -278,7 +278,7 @@ int host_mem_grow(struct host_mem *piece)
 		return ret == -ENOSPC ? -ENOMEM : ret;
 	}
 	told = false;
-	h->arena_size += size;
+	__atomic_store_n(&h->arena_size, at + size, __ATOMIC_RELAXED);
 	udf_log_info("%s: the driver's memory has grown to %lu MiB", udf_port_name(), (unsigned long)(h->arena_size >> 20));
 	describe(piece, ranges, n);
 	return 0;
