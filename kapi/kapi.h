@@ -46,6 +46,7 @@ void kapi_oops(const char *why, struct host_frame *frame);
 
 /* mm/init.c */
 void kapi_mem_init(void);
+void kapi_mem_moved(void);		/* after host_port_wait() */
 extern struct host_mem kapi_mem;
 
 /* mm/grow.c */

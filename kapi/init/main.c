@@ -126,7 +126,7 @@ static void kapi_wait_port(void)
 		cond_resched();
 	rcu_cpu_stall_reset();
 	rcu_cpu_stall_suppress = 0;
-	host_mem_get(&kapi_mem);
+	kapi_mem_moved();
 }
 
 static int kapi_init(void *unused)

@@ -255,7 +255,7 @@ void udf_ahead_end(bool leave);
 int udf_mem_map(struct udf_error *err);
 /*
  * The arena is the port's from now on, with what was in our own. No kernel code may run. Returns 0; -EOPNOTSUPP when the port's memory has
- * another size, or such gaps for the device that an allocation may reach across one: then nothing has changed.
+ * another size, or gaps for the device that do not begin at a block of the page allocator: then nothing has changed.
  */
 int udf_mem_move(struct udf_error *err);
 void udf_mem_unmap(void);

@@ -26,6 +26,23 @@ static off_t udf_arena_file(uint64_t offset)
 	return (off_t)(offset + (udf_host.port ? udf_host.port->dma_base : 0));
 }
 
+/*
+ * All of the arena, as a port's, with gaps wherever that port's memory may have some: what kernel code gets by then does not reach across. See
+ * udf_mem_move().
+ */
+static void pretend_gaps(void)
+{
+	struct udf_host *h = &udf_host;
+	uint64_t piece = HOST_BLOCK_MAX, at;
+
+	while (h->arena_size / piece >= HOST_DMA_RANGES_MAX)
+		piece *= 2;
+	for (at = 0, h->nr_ranges = 0; at < h->arena_size; at += piece)
+		h->ranges[h->nr_ranges++] = (struct udf_dma_range){
+			.offset = at, .dev = 2 * at, .len = piece < h->arena_size - at ? piece : h->arena_size - at,
+		};
+}
+
 static int udf_arena_open(struct udf_error *err)
 {
 	struct udf_host *h = &udf_host;
@@ -38,12 +55,13 @@ static int udf_arena_open(struct udf_error *err)
 	h->arena_fd = memfd_create(h->ahead ? "udf-ahead" : "udf-arena", MFD_CLOEXEC);
 	if (h->arena_fd < 0 || ftruncate(h->arena_fd, (off_t)h->arena_max))
 		return udf_error_set(err, -errno, "no memory for the arena: %s", strerror(errno));
-	if (h->ahead)	/* all of it, as a port's */
-		h->ranges[0] = (struct udf_dma_range){ .len = h->arena_size };
-	else
-		h->ranges[0] = (struct udf_dma_range){ .offset = ARENA_HOLE, .dev = ARENA_HOLE, .len = h->arena_size - ARENA_HOLE };
-	h->nr_ranges = 1;
 	h->arena_own = true;
+	if (h->ahead) {
+		pretend_gaps();
+		return 0;
+	}
+	h->ranges[0] = (struct udf_dma_range){ .offset = ARENA_HOLE, .dev = ARENA_HOLE, .len = h->arena_size - ARENA_HOLE };
+	h->nr_ranges = 1;
 	return 0;
 }
 
@@ -98,16 +116,17 @@ struct target {
 	unsigned int nr_ranges;
 };
 
-/* Whether no block of the page allocator reaches across a gap; memory of the boot's own may, which no device is given. */
+/* Whether it has gaps only where pretend_gaps() had some. */
 static bool fits(const struct target *t)
 {
+	const uint64_t piece = udf_host.ranges[0].len;
 	uint64_t end = 0;
 	unsigned int i;
 
 	for (i = 0; i < t->nr_ranges; i++) {
 		const struct udf_dma_range *r = &t->ranges[i];
 
-		if (r->offset != end || (i && r->dev != r[-1].dev + r[-1].len && r->offset % HOST_BLOCK_MAX))
+		if (r->offset != end || (i && r->dev != r[-1].dev + r[-1].len && r->offset % piece))
 			return false;
 		end += r->len;
 	}
