@@ -102,7 +102,7 @@ static void grow(unsigned int limit)
 	/* what is not in buffers */
 	CHECK(limit > BUFFERS ? n == BUFFERS : n + 16 > limit && n < limit);
 	CHECK(udf_host.arena_size > START * MIB && udf_host.arena_size <= limit * MIB);
-	printf("%u MiB of buffers in %u MiB\n", n, (unsigned int)(udf_host.arena_size / MIB));
+	printf("%u MiB of buffers in %u MiB, which began as %u ranges\n", n, (unsigned int)(udf_host.arena_size / MIB), udf_host.nr_ranges);
 	round_trip(n, 1);
 	/* which takes memory */
 	if (limit > BUFFERS) {
@@ -114,7 +114,8 @@ static void grow(unsigned int limit)
 	}
 	free_all(n);
 	n = alloc(MAX);
-	CHECK(n < limit && n + 24 > limit);
+	/* memory with gaps has less of large blocks */
+	CHECK(n < limit && n > limit / 2);
 	CHECK(!buffer[n]);
 	CHECK_EQ(udf_host.arena_size, limit * MIB);
 	round_trip(n < DISK_MIB ? n : DISK_MIB, 3);

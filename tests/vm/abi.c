@@ -10,6 +10,7 @@
  *	leave	MIB of DMA memory for the next session, with a pattern in it
  *	left	whether that memory is there, and the pattern in what has not been used since
  *	kept	when memory of a session is the next one's, and when not
+ *	scatter	OTHER-DEVICE-FILE MIB: leaves so much of free memory in pieces of 4 MiB, none beside another; says "ready" and waits
  *	hold	everything in use; says "ready", waits until the port is lost, says "lost", checks what is left and closes
  */
 #define _GNU_SOURCE
@@ -953,6 +954,25 @@ static void kept(const char *path, bool resets)
 	CHECK(is_zero(size));
 }
 
+static void scatter(const char *path, uint64_t size)
+{
+	int ours = fd, theirs = open(path, O_RDWR | O_CLOEXEC);
+	struct udf_port_dma_alloc a;
+
+	CHECK(theirs >= 0);
+	for (uint64_t i = 0; i < size; i += 4 * MIB) {
+		OK(dma_alloc(4 * MIB, &a));
+		fd = theirs;
+		OK(dma_alloc(4 * MIB, &a));
+		fd = ours;
+	}
+	munmap(shared, sizeof(*shared));
+	close(ours);
+	printf("ready\n");
+	fflush(stdout);
+	pause();
+}
+
 static void hold(void)
 {
 	struct pollfd p = { .fd = fd };
@@ -988,7 +1008,7 @@ static void hold(void)
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
-		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|hold DEVICE-FILE [ARGUMENT]\n");
+		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|scatter|hold DEVICE-FILE [ARGUMENT]\n");
 		return 2;
 	}
 	start(argv[2]);
@@ -1010,6 +1030,8 @@ int main(int argc, char **argv)
 		left(strtoul(argv[3], NULL, 10) * MIB);
 	else if (!strcmp(argv[1], "kept"))
 		kept(argv[2], argc == 3);
+	else if (!strcmp(argv[1], "scatter") && argc == 5)
+		scatter(argv[3], strtoul(argv[4], NULL, 10) * MIB);
 	else if (!strcmp(argv[1], "hold"))
 		hold();
 	printf("%s: done\n", argv[1]);
