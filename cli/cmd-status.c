@@ -149,6 +149,9 @@ static bool show(void *arg, struct json_object *answer)
 		row("requests", "%lld, %.1f MB read, %.1f MB written, %lld interrupts", (long long)udf_packet_number(p, "requests", 0),
 		    (double)udf_packet_number(p, "bytes-read", 0) / 1e6, (double)udf_packet_number(p, "bytes-written", 0) / 1e6,
 		    (long long)udf_packet_number(p, "interrupts", 0));
+	if (udf_packet_number(p, "memory", 0))
+		row("memory", "%lld MiB, at most %lld MiB", (long long)udf_packet_number(p, "memory", 0) >> 20,
+		    (long long)udf_packet_number(p, "memory-max", 0) >> 20);
 	show_isolation(p);
 	show_walls(p);
 	return true;

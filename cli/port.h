@@ -32,6 +32,7 @@ enum { CLI_PORT_VALUE = 0x1000, CLI_PORT_TIMEOUT, CLI_PORT_JSON, CLI_PORT_HELP }
 	{ "function", required_argument, NULL, CLI_PORT_VALUE },		\
 	{ "cpus", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "memory", required_argument, NULL, CLI_PORT_VALUE },			\
+	{ "memory-max", required_argument, NULL, CLI_PORT_VALUE },		\
 	{ "module", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "param", required_argument, NULL, CLI_PORT_VALUE },			\
 	{ "release", required_argument, NULL, CLI_PORT_VALUE },			\

@@ -12,6 +12,7 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 #include <linux/cpumask.h>
+#include <linux/mutex.h>
 #include "contract.h"
 
 struct pt_regs;
@@ -45,13 +46,24 @@ void kapi_oops(const char *why, struct host_frame *frame);
 
 /* mm/init.c */
 void kapi_mem_init(void);
+void kapi_mem_moved(void);		/* after host_port_wait() */
 extern struct host_mem kapi_mem;
+
+/* mm/grow.c */
+void kapi_grow_init(void);		/* from now on there is more memory when it runs short */
+/*
+ * Held while memory becomes more; while kapi_mem_still it does not. It is taken while memory is reclaimed: who holds it must not wait for memory
+ * (memalloc_noreclaim_save()).
+ */
+extern struct mutex kapi_mem_lock;
+extern bool kapi_mem_still;
 
 /* drivers/pci/host.c */
 int kapi_pci_scan(void);
 int kapi_pci_probe(void);
 void kapi_pci_remove(void);
 int kapi_pci_reset(void);
+int kapi_pci_ranges_add(const struct host_mem *piece);	/* more of kapi_mem's, for the port's driver, too; with kapi_mem_lock */
 u64 kapi_pci_dma_mask(void);		/* the device addresses that the port's driver said it can use; 0: no port */
 
 /* kernel/module/main.c */

@@ -135,7 +135,8 @@ static void forget(struct udf_port *port)
 
 	if (!k->chunk)
 		return;
-	free_chunks(port, k->chunk, k->nr_chunks);
+	/* the first are the next session's, if it has taken them */
+	free_chunks(port, k->chunk + (k->taken ? k->nr_keep : 0), k->nr_chunks - (k->taken ? k->nr_keep : 0));
 	kvfree(k->chunk);
 	k->chunk = NULL;
 }
@@ -157,16 +158,23 @@ static bool take_kept(struct udf_port *port, struct udf_port_dma_alloc *a)
 {
 	struct udf_kept *k = &port->kept;
 
+	struct udf_chunk *chunk;
+
 	if (!k->chunk || k->refused || port->nr_chunks || !(a->flags & UDF_PORT_DMA_KEEP) || k->size != a->size || k->bits != port->dma_bits)
 		return false;
-	if ((port->resetting && !port->resets) || place_chunks(k->chunk, k->nr_chunks, 0, a))
+	if ((port->resetting && !port->resets) || place_chunks(k->chunk, k->nr_keep, 0, a))
 		return false;
-	port->chunk = k->chunk;
-	port->nr_chunks = k->nr_chunks;
+	chunk = kvcalloc(k->nr_keep, sizeof(*chunk), GFP_KERNEL_ACCOUNT);
+	if (!chunk)
+		return false;
+	memcpy(chunk, k->chunk, k->nr_keep * sizeof(*chunk));
+	k->taken = true;
+	port->chunk = chunk;
+	port->nr_chunks = port->dma_keep = k->nr_keep;
 	port->dma_size = k->size;
-	port->dma_keep = true;
 	port->dma_early = port->resetting;
-	k->chunk = NULL;
+	if (!port->resetting)
+		forget(port);
 	return true;
 }
 
@@ -199,7 +207,8 @@ int udf_dma_alloc_ioctl(struct udf_port *port, void *arg)
 	}
 	kvfree(port->chunk);
 	port->chunk = chunk;
-	port->dma_keep = (port->dma_keep || !port->nr_chunks) && a->flags & UDF_PORT_DMA_KEEP;
+	if (!port->nr_chunks)
+		port->dma_keep = a->flags & UDF_PORT_DMA_KEEP ? n : 0;
 	port->nr_chunks += n;
 	port->dma_size += a->size;
 	return 0;
@@ -260,21 +269,29 @@ void udf_dma_detach(struct udf_port *port)
 		unmap_mapping_range(port->mapping, UDF_PORT_MMAP_DMA, UDF_PORT_MMAP_DMA, 1);
 	k->chunk = port->chunk;
 	k->nr_chunks = port->nr_chunks;
+	k->nr_keep = port->dma_keep;
 	k->bits = port->dma_bits;
-	k->size = port->dma_size;
+	k->size = k->nr_keep ? k->chunk[k->nr_keep - 1].offset + k->chunk[k->nr_keep - 1].len : 0;
 	k->opener = port->opener;
-	k->refused = !port->dma_keep;
+	k->refused = !k->nr_keep;
+	k->taken = false;
 	/* page faults, which take the port's lock, find nothing */
 	port->chunk = NULL;
 	port->nr_chunks = 0;
 	port->dma_size = 0;
+	port->dma_keep = 0;
 }
 
 void udf_dma_end(struct udf_port *port, bool keep)
 {
+	struct udf_kept *k = &port->kept;
+
 	port->dma_early = false;
-	if (!keep || port->kept.refused)
+	if (!keep || k->refused || k->taken) {
 		forget(port);
-	else if (port->kept.chunk)
-		mod_delayed_work(system_wq, &port->kept.expire, UDF_PORT_DMA_KEEP_S * HZ);
+	} else if (k->chunk) {
+		free_chunks(port, k->chunk + k->nr_keep, k->nr_chunks - k->nr_keep);
+		k->nr_chunks = k->nr_keep;
+		mod_delayed_work(system_wq, &k->expire, UDF_PORT_DMA_KEEP_S * HZ);
+	}
 }

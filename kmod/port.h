@@ -49,8 +49,9 @@ struct udf_chunk {
 /* DMA memory that a session has left, for the next one if that wants it: the device is quiet, and nothing maps it. */
 struct udf_kept {
 	struct udf_chunk *chunk;	/* NULL: none */
-	bool refused;			/* to be freed once the device has been reset */
-	unsigned int nr_chunks, bits;	/* allocated for a mask of so many bits */
+	unsigned int nr_chunks, nr_keep;	/* the first of them are for the next one: SIZE bytes */
+	bool refused, taken;		/* nobody wants these; somebody has these. All others are freed once the device has been reset */
+	unsigned int bits;		/* allocated for a mask of so many bits */
 	u64 size;
 	kuid_t opener;			/* of that session */
 	struct delayed_work expire;
@@ -99,7 +100,7 @@ struct udf_port {
 	struct udf_chunk *chunk;	/* by offset */
 	unsigned int nr_chunks;
 	u64 dma_size;
-	bool dma_keep;			/* all of it may be */
+	unsigned int dma_keep;		/* chunks that may be: those of the first allocation */
 	bool dma_early;			/* it was taken before the reset had succeeded */
 	unsigned int dma_bits;
 	struct list_head mem;		/* struct udf_mem */

@@ -4,7 +4,7 @@
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # Libraries of the host world that need no vCPU: these run under the sanitizers, with the fake host beneath.
 PURE_SRCS := $(call sources,$(addprefix lib/,common debug image loader port front host/fake) portd/base) \
-	lib/host/linux/detour-code.c
+	lib/host/linux/detour-code.c lib/host/linux/rings.c
 
 ASAN_OBJS := $(call objects,asan,$(PURE_SRCS))
 UNIT_SRCS := $(sort $(shell find tests -path "tests/unit/*" -name "test_*.c"))

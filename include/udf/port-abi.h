@@ -206,11 +206,14 @@ struct udf_port_range {
  *
  * The memory is zeroed, coherent, and the port's until it is closed. Pieces that are neighbours for the device are reported as one.
  *
- * UDF_PORT_DMA_KEEP spares the time to free, allocate and zero it between two sessions of the port. If all calls of a session have the flag, the
- * memory is kept when the session ends, provided that the function could be reset: for UDF_PORT_DMA_KEEP_S seconds. The next session gets it, with
- * what is in it, if its first call has the flag, and asks for as much as was kept, with the same DMA mask, and if the port was opened by the same
- * effective user. Else what is kept is freed by that call; by opening, if the user is another; and when the port is unbound. It can be had while the
- * function is still being reset. Should that fail, the new session is lost.
+ * It can be called at any time; the device reaches the new memory when it returns.
+ *
+ * UDF_PORT_DMA_KEEP spares the time to free, allocate and zero it between two sessions of the port. If the first call of a session has the flag, what
+ * that allocated is kept when the session ends, provided that the function could be reset: for UDF_PORT_DMA_KEEP_S seconds. The next session gets it,
+ * with what is in it, if its first call has the flag, and asks for as much, with the same DMA mask, and if the port was opened by the same
+ * effective user. Else what is kept is freed by that call; by opening, if the user is another; and when the port is unbound. With later calls the
+ * flag means nothing: what they allocated is freed.
+ * What is kept can be had while the function is still being reset. Should that fail, the new session is lost.
  *
  * -ENOMEM: no memory, or more than @udf_port_info.dma_limit in all. -ENOSPC: memory is so scattered that UDF_PORT_RANGE_MAX do not suffice.
  */

@@ -155,7 +155,8 @@ struct udf_stats {
 	uint64_t bounced;		/* requests whose data was copied */
 	uint64_t kicks;			/* times that a vCPU had to be told of new requests */
 	uint64_t traps;			/* register and port accesses that faulted; those of the data path soon do not any more */
-	uint64_t reserved[6];
+	uint64_t memory, memory_max;	/* bytes that the driver has, and may have; 0 for one in another process */
+	uint64_t reserved[4];
 };
 void udf_stats(struct udf *udf, struct udf_stats *stats);
 

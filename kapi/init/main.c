@@ -128,7 +128,7 @@ static void kapi_wait_port(void)
 	}
 	rcu_cpu_stall_reset();
 	rcu_cpu_stall_suppress = 0;
-	host_mem_get(&kapi_mem);
+	kapi_mem_moved();
 }
 
 static int kapi_init(void *unused)
@@ -155,6 +155,7 @@ static int kapi_init(void *unused)
 	kapi_front_init();
 	if (alone)
 		kapi_wait_port();
+	kapi_grow_init();
 	if (kapi_pci_scan())
 		kapi_die("the port's PCI function cannot be set up");
 	kapi_control_init();

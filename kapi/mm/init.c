@@ -61,6 +61,25 @@ void kapi_mem_init(void)
 	free_area_init(max_zone_pfns);
 }
 
+/* The arena is another one: there are fewer gaps, and pages before which there is none are for everybody. */
+void kapi_mem_moved(void)
+{
+	static struct host_mem now;
+	unsigned int i, k;
+
+	host_mem_get(&now);
+	for (i = 1; i < kapi_mem.nr_ranges; i++) {
+		unsigned long phys = kapi_mem.range[i].phys;
+		bool stays = kapi_mem.range[i].dev == kapi_mem.range[i - 1].dev + kapi_mem.range[i - 1].len;
+
+		for (k = 1; k < now.nr_ranges; k++)
+			stays |= now.range[k].phys == phys;
+		if (!stays)
+			free_reserved_page(pfn_to_page(PHYS_PFN(phys)));
+	}
+	kapi_mem = now;
+}
+
 /*
  * Replaces arch/x86/mm/init_64.c: vmemmap_populate(). The struct page array has its own place in the address space, which
  * the host backs with memory as it is touched.

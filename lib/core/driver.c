@@ -58,8 +58,10 @@ static int udf_take_config(struct udf_driver *d, struct udf_error *err)
 	if (config->cpus > HOST_CPUS_MAX)
 		return udf_error_set(err, -EINVAL, "%u vCPUs: at most %u are possible", config->cpus, HOST_CPUS_MAX);
 	udf_host.cpus = config->cpus ? config->cpus : 1;
+	udf_arena_sizes(&config->port.arena_size, &config->port.arena_max);
+	udf_host.arena_max = config->port.arena_max;
 	if (!udf_host.ahead)
-		udf_host.arena_size = config->port.spec ? 0 : config->port.arena_size;
+		udf_host.arena_size = config->port.arena_size;
 	if (config->firmware_dir) {
 		snprintf(d->firmware_dir, sizeof(d->firmware_dir), "%s", config->firmware_dir);
 		udf_host.firmware_dir = d->firmware_dir;
@@ -502,6 +504,8 @@ void udf_driver_stats(const struct udf_driver *driver, struct udf_driver_stats *
 	for (i = 0; i < udf_host.cpus; i++)
 		stats->idle_sleeps += udf_host.vcpu[i].sleeps;
 	stats->start_ns = driver->start_ns;
+	stats->memory = __atomic_load_n(&udf_host.arena_size, __ATOMIC_RELAXED);
+	stats->memory_max = udf_host.arena_max;
 }
 
 int udf_driver_stop(struct udf_driver *driver, struct udf_error *err)

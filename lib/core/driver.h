@@ -117,6 +117,7 @@ struct udf_driver_stats {
 	uint64_t interrupts;
 	uint64_t idle_sleeps;
 	uint64_t start_ns;		/* from udf_driver_start() to the first command taken */
+	uint64_t memory, memory_max;	/* bytes that there are, and may be */
 };
 void udf_driver_stats(const struct udf_driver *driver, struct udf_driver_stats *stats);
 

@@ -41,7 +41,7 @@ struct udf_options {
 	char *trace, *trace_only, *trace_format;
 	bool perf_map;
 	unsigned int cpus, function, close_timeout;
-	uint64_t memory;		/* bytes */
+	uint64_t memory, memory_max;	/* bytes, 0: the default */
 	uint64_t *beats;		/* NULL: no heartbeat */
 	unsigned int beat_ms, hung_task_s;
 	int (*standby)(void *arg, struct udf_options *o);

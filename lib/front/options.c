@@ -139,13 +139,13 @@ static int set_on_loss(struct udf_options *o, const char *value)
 	return 0;
 }
 
-static int set_memory(struct udf_options *o, const char *value)
+static int set_memory(struct udf_options *o, const char *name, const char *value, uint64_t *bytes)
 {
 	unsigned long mib;
-	int err = set_number(o, "memory", value, 16, 2047, &mib);
+	int err = set_number(o, name, value, 16, 2047, &mib);
 
 	if (!err)
-		o->memory = (uint64_t)mib << 20;
+		*bytes = (uint64_t)mib << 20;
 	return err;
 }
 
@@ -365,7 +365,9 @@ int udf_options_set(struct udf_options *o, const char *name, const char *value)
 	if (!strcmp(name, "cpus"))
 		return set_unsigned(o, name, value, 1, HOST_CPUS_MAX, &o->cpus);
 	if (!strcmp(name, "memory"))
-		return set_memory(o, value);
+		return set_memory(o, name, value, &o->memory);
+	if (!strcmp(name, "memory-max"))
+		return set_memory(o, name, value, &o->memory_max);
 	if (!strcmp(name, "param"))
 		return add_param(o, value);
 	if (!strcmp(name, "perf-map"))

@@ -195,6 +195,9 @@ static void udf_free(struct udf *udf)
 /* What of the options is about the port. SPEC is to be freed when it is open. */
 static int set_port(struct udf_driver_config *config, const struct udf_options *o, char **spec, struct udf_error *err)
 {
+	if (o->memory_max && o->memory_max < o->memory)
+		return udf_error_set(err, -EINVAL, "memory-max is %lu, but must be at least as much as memory, %lu",
+				     (unsigned long)(o->memory_max >> 20), (unsigned long)(o->memory >> 20));
 	*spec = o->device ? udf_options_spec(o) : NULL;
 	if (o->device && !*spec)
 		return udf_error_set(err, -ENOMEM, "no memory");
@@ -202,6 +205,7 @@ static int set_port(struct udf_driver_config *config, const struct udf_options *
 		.spec = *spec,
 		.backends = (const char *const *)o->backends,
 		.arena_size = o->memory,
+		.arena_max = o->memory_max,
 		.function = o->function,
 	};
 	config->cpus = o->cpus;
@@ -244,7 +248,7 @@ static int start_driver(struct udf *udf, struct udf_options *o)
 		.modules_dir = o->modules,
 		.name_port = o->standby ? name_port : NULL,
 		.cpus = o->cpus,
-		.port.arena_size = o->memory,
+		.port = { .arena_size = o->memory, .arena_max = o->memory_max },
 		.ahead = o->ahead,
 		.debug = {
 			.perf_map = o->perf_map,
@@ -529,6 +533,8 @@ static void driver_stats(struct udf *udf, struct udf_stats *stats)
 	stats->traps = driver.traps;
 	stats->interrupts = driver.interrupts;
 	stats->idle_sleeps = driver.idle_sleeps;
+	stats->memory = driver.memory;
+	stats->memory_max = driver.memory_max;
 }
 
 void udf_stats(struct udf *udf, struct udf_stats *stats)

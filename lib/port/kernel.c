@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #define MIB (1ull << 20)
-#define ARENA_DEFAULT (128 * MIB)
 #define ARENA_MAX (2047 * MIB)
 
 int udf_kernel_ioctl(struct kernel_port *k, unsigned long cmd, void *arg)
@@ -133,7 +132,7 @@ static int check_device(struct kernel_port *k, const struct udf_kernel_spec *spe
 static int make_arena(struct kernel_port *k, const struct udf_port_config *config, const struct udf_kernel_spec *spec, struct udf_error *err)
 {
 	struct udf_port_dma_mask mask = { .bits = spec->mask };
-	uint64_t size = config->arena_size ? config->arena_size : ARENA_DEFAULT;
+	uint64_t size = config->arena_size;
 	int ret;
 
 	if (size % MIB || size > ARENA_MAX)
@@ -276,19 +275,35 @@ static int kernel_bar_map(struct udf_port *port, unsigned int bar, uint64_t offs
 	return got == MAP_FAILED ? -errno : 0;
 }
 
+static void copy_ranges(const struct udf_port_dma_alloc *a, struct udf_dma_range *ranges, unsigned int *nr_ranges)
+{
+	*nr_ranges = a->nr_ranges;
+	for (unsigned int i = 0; i < a->nr_ranges; i++) {
+		const struct udf_port_range *r = &a->range[i];
+
+		ranges[i] = (struct udf_dma_range){ .offset = r->offset, .dev = r->dev, .len = r->len };
+	}
+}
+
 static int kernel_dma_get(struct udf_port *port, int *fd, uint64_t *size, struct udf_dma_range *ranges, unsigned int *nr_ranges)
 {
 	struct kernel_port *k = to_kernel(port);
 
 	*fd = k->fd;
 	*size = k->arena.size;
-	*nr_ranges = k->arena.nr_ranges;
-	for (unsigned int i = 0; i < k->arena.nr_ranges; i++) {
-		const struct udf_port_range *r = &k->arena.range[i];
-
-		ranges[i] = (struct udf_dma_range){ .offset = r->offset, .dev = r->dev, .len = r->len };
-	}
+	copy_ranges(&k->arena, ranges, nr_ranges);
 	return 0;
+}
+
+static int kernel_dma_more(struct udf_port *port, uint64_t size, struct udf_dma_range *ranges, unsigned int *nr_ranges)
+{
+	struct kernel_port *k = to_kernel(port);
+	struct udf_port_dma_alloc a = { .flags = k->arena.flags, .size = size };
+	int ret = udf_kernel_ioctl(k, UDF_PORT_DMA_ALLOC, &a);
+
+	if (!ret)
+		copy_ranges(&a, ranges, nr_ranges);
+	return ret;
 }
 
 static int kernel_reset(struct udf_port *port)
@@ -310,6 +325,7 @@ static const struct udf_port_ops ops = {
 	.bar_write = kernel_bar_write,
 	.bar_map = kernel_bar_map,
 	.dma_get = kernel_dma_get,
+	.dma_more = kernel_dma_more,
 	.dma_add = udf_kernel_dma_add,
 	.dma_remove = udf_kernel_dma_remove,
 	.dma_granule = UDF_PORT_MEM_GRAIN,

@@ -92,6 +92,11 @@ struct udf_port_ops {
 	 * addresses of what of it may be used, ascending. RANGES has room for 64; *NR_RANGES is set.
 	 */
 	int (*dma_get)(struct udf_port *port, int *fd, uint64_t *size, struct udf_dma_range *ranges, unsigned int *nr_ranges);
+	/*
+	 * SIZE bytes more of it, whole MiB, behind what there is of it; all in all at most what udf_port_config.arena_max says. RANGES is as above.
+	 * May block.
+	 */
+	int (*dma_more)(struct udf_port *port, uint64_t size, struct udf_dma_range *ranges, unsigned int *nr_ranges);
 
 	/*
 	 * Foreign memory: make the first LEN bytes of FD reachable for the device, contiguous from device address *DEV on. FD is a memory
@@ -157,9 +162,15 @@ struct udf_port {
 struct udf_port_config {
 	const char *spec;			/* "qemu:nvme,drive=d0,serial=x" */
 	const char *const *backends;		/* further qemu options: "-blockdev", "...", NULL-terminated */
-	uint64_t arena_size;			/* bytes, whole MiB; 0: the default */
+	uint64_t arena_size, arena_max;		/* bytes, whole MiB: at the start, and at most; see udf_arena_sizes() */
 	unsigned int function;			/* which function of a multi-port card this process drives */
 };
+
+#define UDF_ARENA_SIZE	(48ull << 20)	/* by default */
+#define UDF_ARENA_MAX	(256ull << 20)
+
+/* What the sizes are really: 0 is the default, MAX is at least SIZE, and both are multiples of HOST_BLOCK_MAX, as only such memory can be more. */
+void udf_arena_sizes(uint64_t *size, uint64_t *max);
 
 /* Open the port that CONFIG names. Blocks until the device answers. */
 int udf_port_open(const struct udf_port_config *config, const struct udf_port_events *events, void *ctx,

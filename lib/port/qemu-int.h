@@ -64,7 +64,7 @@ struct qemu_port {
 	struct udf_qmp qmp;
 	struct udf_ivshmem ivshmem;
 	int qtest_fd, qmp_fd, ram_fd;
-	uint64_t ram_size;
+	uint64_t ram_size, arena_size;		/* of the latter, what is in use */
 
 	/* PCI */
 	bool pcie;				/* has 4096 bytes of configuration space */

@@ -21,7 +21,6 @@
 #include "port/qemu-int.h"
 
 #define MIB (1ull << 20)
-#define RAM_DEFAULT (128 * MIB)
 /*
  * The arena is the RAM behind its first 2 GiB, so that a device address is the physical address of the kernel code: some devices are
  * driven without the DMA API and are told the latter. What lies before is never touched, but for the words of polled interrupts.
@@ -44,13 +43,16 @@ static int make_bios(int *fd)
 	return 0;
 }
 
-static int make_ram(struct qemu_port *q, uint64_t size, struct udf_error *err)
+/* All that the arena may become: what is not touched costs nothing. */
+static int make_ram(struct qemu_port *q, const struct udf_port_config *config, struct udf_error *err)
 {
-	size = size ? size : RAM_DEFAULT;
-	if (size % MIB || size > RAM_MAX)
+	const uint64_t max = config->arena_max;
+
+	if (max % MIB || max > RAM_MAX)
 		return udf_error_set(err, -EINVAL, "the arena's size must be 1 to %llu whole MiB, not %llu bytes", RAM_MAX / MIB,
-				     (unsigned long long)size);
-	q->ram_size = RAM_BASE + size;
+				     (unsigned long long)max);
+	q->arena_size = config->arena_size;
+	q->ram_size = RAM_BASE + max;
 	q->port.dma_base = RAM_BASE;
 	q->ram_fd = memfd_create("udf-arena", MFD_CLOEXEC);
 	if (q->ram_fd < 0 || ftruncate(q->ram_fd, (off_t)q->ram_size))
@@ -210,7 +212,7 @@ int udf_qemu_open(const struct udf_port_config *config, const char *spec, const 
 		return udf_error_set(err, -ENOMEM, "qemu:%s: %s", spec, strerror(ENOMEM));
 	ret = udf_qemu_find(path, sizeof(path), err);
 	if (!ret)
-		ret = make_ram(q, config->arena_size, err);
+		ret = make_ram(q, config, err);
 	if (!ret)
 		ret = udf_qemu_args(&q->args, spec, config, q->ram_size, err);
 	if (!ret)
@@ -279,9 +281,21 @@ static int qemu_dma_get(struct udf_port *port, int *fd, uint64_t *size, struct u
 	struct qemu_port *q = to_qemu(port);
 
 	*fd = q->ram_fd;
-	*size = q->ram_size - RAM_BASE;
+	*size = q->arena_size;
 	ranges[0] = (struct udf_dma_range){ .offset = 0, .dev = RAM_BASE, .len = *size };
 	*nr_ranges = 1;
+	return 0;
+}
+
+static int qemu_dma_more(struct udf_port *port, uint64_t size, struct udf_dma_range *ranges, unsigned int *nr_ranges)
+{
+	struct qemu_port *q = to_qemu(port);
+
+	if (size > q->ram_size - RAM_BASE - q->arena_size)
+		return -ENOMEM;
+	ranges[0] = (struct udf_dma_range){ .offset = q->arena_size, .dev = RAM_BASE + q->arena_size, .len = size };
+	*nr_ranges = 1;
+	q->arena_size += size;
 	return 0;
 }
 
@@ -327,6 +341,7 @@ static const struct udf_port_ops ops = {
 	.post_flush = qemu_post_flush,
 	.keep_awake = udf_qemu_keep_awake,
 	.dma_get = qemu_dma_get,
+	.dma_more = qemu_dma_more,
 	.dma_add = udf_qemu_dma_add,
 	.dma_remove = udf_qemu_dma_remove,
 	.dma_granule = 2 * MIB,

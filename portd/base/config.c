@@ -144,8 +144,8 @@ static int set_group(struct parser *p, const char *key, const char *value, char 
 static bool is_option(const char *key)
 {
 	static const char *const options[] = {
-		"device", "backend", "drive", "size", "function", "cpus", "memory", "module", "param", "release", "firmware", "image",
-		"modules", "kapi", "cache", "close-timeout",
+		"device", "backend", "drive", "size", "function", "cpus", "memory", "memory-max", "module", "param", "release", "firmware",
+		"image", "modules", "kapi", "cache", "close-timeout",
 	};
 	size_t i;
 

@@ -15,7 +15,7 @@
 
 #include "common/strbuf.h"
 
-#define UDF_SHARED_MAGIC	0x3144524168666475ull	/* changes with the layout */
+#define UDF_SHARED_MAGIC	0x3244524168666475ull	/* changes with the layout */
 #define UDF_SHARED_LOG		(256u << 10)	/* bytes of the log that are kept; a power of two */
 #define UDF_SHARED_CPUS		8
 
@@ -23,6 +23,7 @@ struct udf_shared {
 	uint64_t magic;
 	uint64_t beats[UDF_SHARED_CPUS];	/* see udf_options_heartbeat() */
 	uint64_t requests, bytes_read, bytes_written, interrupts, idle_sleeps;	/* of the driver, once a second */
+	uint64_t memory, memory_max;		/* as well; bytes */
 	/* udfd's, for the one after it */
 	uint64_t restarts, failures;
 	int64_t since_ms;			/* real time at which this driver process got to run, 0: it has not */

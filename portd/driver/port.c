@@ -236,6 +236,8 @@ void driver_count(void)
 	__atomic_store_n(&s->bytes_written, stats.bytes_written, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->interrupts, stats.interrupts, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->idle_sleeps, stats.idle_sleeps, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->memory, stats.memory, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->memory_max, stats.memory_max, __ATOMIC_RELAXED);
 }
 
 /* ---- the life of the driver ---- */

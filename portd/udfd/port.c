@@ -409,6 +409,8 @@ struct json_object *port_json(const struct port *port)
 		udf_packet_add_number(o, "bytes-read", counter(port, offsetof(struct udf_shared, bytes_read)));
 		udf_packet_add_number(o, "bytes-written", counter(port, offsetof(struct udf_shared, bytes_written)));
 		udf_packet_add_number(o, "interrupts", counter(port, offsetof(struct udf_shared, interrupts)));
+		udf_packet_add_number(o, "memory", counter(port, offsetof(struct udf_shared, memory)));
+		udf_packet_add_number(o, "memory-max", counter(port, offsetof(struct udf_shared, memory_max)));
 	}
 	/* the machine knows, and not the driver process, which is what is to be kept from other memory */
 	if (function_of(port, address))

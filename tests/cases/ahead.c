@@ -4,11 +4,15 @@
  *
  * Booting before the port is known: kernel code that has booted in memory of its own goes on in the port's; if the port wants other CPUs, or has other
  * memory, it boots once more; and it ends if there is no port after all. Modules are loaded meanwhile, and those that the port does not have are unloaded.
- * Each time the disk works, and nothing is left behind.
+ * Each time the disk works, memory grows, and nothing is left behind.
+ *
+ *	ahead [DEVICE]		a port whose memory has gaps, and that has a disk: it must not boot once more
  */
 #include <dirent.h>
 
+#include "common/log.h"
 #include "front/internal.h"
+#include "layout.h"
 #include "load.h"
 
 #define OF_NVME "crct10dif_common crc64 crct10dif_pclmul crct10dif_generic crc_t10dif crc64_rocksoft crc64_rocksoft_generic t10_pi nvme_core nvme"
@@ -70,6 +74,14 @@ static unsigned int entries(const char *path)
 }
 
 static unsigned int current;
+static const char *device;		/* NULL: QEMU's */
+static unsigned int again;
+
+static void on_message(void *ctx, int level, const char *text)
+{
+	fprintf(stderr, "udf: %s\n", text);
+	again += strstr(text, "booting once more") != NULL;
+}
 
 struct has {
 	const char *name;
@@ -117,12 +129,48 @@ static int stand_by(void *arg, struct udf_options *o)
 		usleep(300000);		/* many turns */
 	if (cases[current].cancelled)
 		return -ECANCELED;
-	CHECK(!udf_options_set(o, "device", "qemu:nvme,serial=a") && !udf_options_set(o, "drive", "disk.img"));
+	CHECK(!udf_options_set(o, "device", device ?: "qemu:nvme,serial=a") && (device || !udf_options_set(o, "drive", "disk.img")));
 	if (cases[current].port_cpus)
 		CHECK(!udf_options_set(o, "cpus", cases[current].port_cpus));
 	if (cases[current].port_memory)
 		CHECK(!udf_options_set(o, "memory", cases[current].port_memory));
 	return 0;
+}
+
+static bool is_gap(uint64_t offset)
+{
+	for (unsigned int i = 1; i < udf_host.nr_ranges; i++)
+		if (udf_host.ranges[i].offset == offset)
+			return true;
+	return false;
+}
+
+/* Behind a gap nobody gets the first page, or else it may become one segment with the last before it; where there is none it is free. */
+static void check_gaps(void)
+{
+	const uint64_t reserved = 1u << 12;	/* PG_reserved */
+
+	if (device) {
+		printf("%u ranges\n", udf_host.nr_ranges);
+		CHECK(udf_host.nr_ranges > 4 && !again);
+	}
+	for (uint64_t at = HOST_BLOCK_MAX; at < udf_host.arena_size / 2; at += HOST_BLOCK_MAX) {
+		uint64_t page = UDF_VMEMMAP_BASE + ((UDF_ARENA_BASE + at) / 4096) * 64;
+
+		CHECK_EQ(*(uint64_t *)page & reserved, is_gap(at) ? reserved : 0);
+	}
+}
+
+/* More than any of them has at the start. */
+static void grow(struct udf *udf)
+{
+	void *buffer[80];
+
+	for (unsigned int i = 0; i < 80; i++)
+		CHECK((buffer[i] = udf_buf_alloc(udf, 1 << 20)));
+	CHECK(udf_host.arena_size > 80ull << 20);
+	for (unsigned int i = 0; i < 80; i++)
+		udf_buf_free(udf, buffer[i]);
 }
 
 static void run(void)
@@ -155,6 +203,9 @@ static void run(void)
 			CHECK(is_loaded(cases[current].kept));
 		if (cases[current].unloaded)
 			CHECK(!is_loaded(cases[current].unloaded));
+		check_gaps();
+		load_some(udf, current, 300);
+		grow(udf);
 		load_some(udf, current, 300);
 		CHECK_OK(udf_close(udf));
 	}
@@ -162,11 +213,17 @@ static void run(void)
 	CHECK_EQ(own_mappings(), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	unsigned int files = 0, threads = 0;
 
 	test_find_build();
+	udf_log_set_sink(on_message, NULL);
+	device = argv[1];
+	for (current = 0; argc > 1 && current < 2; current++)
+		run();
+	if (argc > 1)
+		return 0;
 	test_file("disk.img", 8ull << 20);
 	for (unsigned int round = 0; round < 2; round++) {
 		for (current = 0; current < sizeof(cases) / sizeof(cases[0]); current++) {

@@ -11,6 +11,7 @@
  *	left	whether that memory is there, and the pattern in what has not been used since
  *	kept	when memory of a session is the next one's, and when not
  *	early	a session that begins while the function is still being reset after the one before
+ *	scatter	OTHER-DEVICE-FILE MIB: leaves so much of free memory in pieces of 4 MiB, none beside another; says "ready" and waits
  *	hold	everything in use; says "ready", waits until the port is lost, says "lost", checks what is left and closes
  */
 #define _GNU_SOURCE
@@ -895,12 +896,15 @@ static void kept(const char *path, bool resets)
 	anew(path);
 	OK(dma_keep(size, &a));
 	CHECK(is_kept(size));
-	/* more memory of that session is kept as well */
+	/* more memory of that session is not, with the flag or without, in one piece or in several */
 	OK(dma_keep(size, &a));
-	CHECK(!is_zero(2 * size));
+	OK(dma_alloc(3 * size, &b));
+	CHECK(!is_zero(5 * size));
 	anew(path);
-	OK(dma_keep(2 * size, &a));
-	CHECK(a.nr_ranges && a.range[0].offset == 0 && is_kept(2 * size));
+	OK(dma_keep(size, &a));
+	CHECK(is_kept(size));
+	OK(dma_keep(size, &b));
+	CHECK(b.nr_ranges && b.range[0].offset == size && exchange(2 * size, PATTERN, PATTERN) == size / 4096);
 	/* without the flag */
 	anew(path);
 	OK(dma_alloc(2 * size, &a));
@@ -908,11 +912,6 @@ static void kept(const char *path, bool resets)
 	anew(path);
 	OK(dma_keep(2 * size, &a));
 	CHECK(is_zero(2 * size));
-	/* a part without */
-	OK(dma_alloc(size, &a));
-	anew(path);
-	OK(dma_keep(3 * size, &a));
-	CHECK(is_zero(3 * size));
 	/* another size, and then nothing is kept of the first */
 	anew(path);
 	OK(dma_keep(size, &a));
@@ -1042,6 +1041,25 @@ static void early(const char *path)
 	}
 }
 
+static void scatter(const char *path, uint64_t size)
+{
+	int ours = fd, theirs = open(path, O_RDWR | O_CLOEXEC);
+	struct udf_port_dma_alloc a;
+
+	CHECK(theirs >= 0);
+	for (uint64_t i = 0; i < size; i += 4 * MIB) {
+		OK(dma_alloc(4 * MIB, &a));
+		fd = theirs;
+		OK(dma_alloc(4 * MIB, &a));
+		fd = ours;
+	}
+	munmap(shared, sizeof(*shared));
+	close(ours);
+	printf("ready\n");
+	fflush(stdout);
+	pause();
+}
+
 static void hold(void)
 {
 	struct pollfd p = { .fd = fd };
@@ -1077,7 +1095,7 @@ static void hold(void)
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
-		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|early|hold DEVICE-FILE [ARGUMENT]\n");
+		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|early|scatter|hold DEVICE-FILE [ARGUMENT]\n");
 		return 2;
 	}
 	start(argv[2]);
@@ -1101,6 +1119,8 @@ int main(int argc, char **argv)
 		kept(argv[2], argc == 3);
 	else if (!strcmp(argv[1], "early"))
 		early(argv[2]);
+	else if (!strcmp(argv[1], "scatter") && argc == 5)
+		scatter(argv[3], strtoul(argv[4], NULL, 10) * MIB);
 	else if (!strcmp(argv[1], "hold"))
 		hold();
 	printf("%s: done\n", argv[1]);

@@ -75,12 +75,12 @@ insmod "$kmod"
 vm_bind $a
 vm_bind $other
 
-# a driver, on memory with a pattern in all of its pages; and the next, on what that has left, which is killed
+# a driver, on memory with a pattern in all of its pages: as much as it begins with; and the next, on what that has left, which is killed
 head -c 16M /dev/urandom >/run/data
-"$abi" leave /dev/udf/$a 128
+"$abi" leave /dev/udf/$a 48
 "$udf" write --device pci:$a --file /run/data
-"$abi" left /dev/udf/$a 128
-"$abi" leave /dev/udf/$a 128
+"$abi" left /dev/udf/$a 48
+"$abi" leave /dev/udf/$a 48
 vm_serve $a
 vm_until 20 test -b /dev/udf-$a-nvme0n1
 # what scans it for partitions has it open
@@ -88,7 +88,7 @@ dd if=/dev/udf-$a-nvme0n1 of=/dev/null bs=4k count=1 iflag=direct status=none
 kill -KILL $pid
 wait $pid || :
 [ "$("$udf" read --device pci:$a --length 16M | md5sum)" = "$(md5sum </run/data)" ] || vm_fail "the data is not what it was"
-"$abi" left /dev/udf/$a 128
+"$abi" left /dev/udf/$a 48
 
 kept=$(free_mib) before=$first
 rmmod udf_port

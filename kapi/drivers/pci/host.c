@@ -9,6 +9,7 @@
 #include <linux/dma-direct.h>
 #include <linux/ioport.h>
 #include <linux/pci.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <asm/pci.h>
 
@@ -76,11 +77,14 @@ static unsigned int kapi_nr_ranges(void)
 static struct bus_dma_region *kapi_dma_ranges(void)
 {
 	struct bus_dma_region *map = kcalloc(kapi_nr_ranges(), sizeof(*map), GFP_KERNEL);
-	unsigned long zero = get_zeroed_page(GFP_KERNEL);
+	static unsigned long zero;
 	unsigned int i, n = kapi_mem.nr_ranges;
 
-	if (!map || !zero)
+	zero = zero ?: get_zeroed_page(GFP_KERNEL);
+	if (!map || !zero) {
+		kfree(map);
 		return NULL;
+	}
 	for (i = 0; i < n; i++) {
 		map[i].cpu_start = kapi_mem.range[i].phys;
 		map[i].dma_start = kapi_mem.range[i].dev;
@@ -102,14 +106,81 @@ static struct bus_dma_region *kapi_dma_ranges(void)
 	return map;
 }
 
-/* A device is about to be bound: it gets its own copy of the ranges, which the driver core frees when it is unbound. */
+/*
+ * A device that is bound has a copy of the ranges of its own, which the driver core frees when it is unbound. Where there are more of them it
+ * gets another one: CPUs may still be looking at the one before, which stays as long as they could.
+ */
+static struct device *kapi_bound;
+static const struct bus_dma_region *kapi_old_maps[HOST_DMA_RANGES_MAX];
+static unsigned int kapi_nr_old_maps;
+
+static const struct bus_dma_region *kapi_dma_copy(void)
+{
+	return kmemdup(kapi_dma_map, kapi_nr_ranges() * sizeof(*kapi_dma_map), GFP_KERNEL);
+}
+
 static int kapi_bind_notify(struct notifier_block *nb, unsigned long action, void *data)
 {
 	struct device *dev = data;
+	unsigned int noreclaim = memalloc_noreclaim_save();
 
-	if (action == BUS_NOTIFY_BIND_DRIVER)
-		dev->dma_range_map = kmemdup(kapi_dma_map, kapi_nr_ranges() * sizeof(*kapi_dma_map), GFP_KERNEL);
+	mutex_lock(&kapi_mem_lock);
+	if (action == BUS_NOTIFY_BIND_DRIVER) {
+		while (kapi_nr_old_maps)
+			kfree(kapi_old_maps[--kapi_nr_old_maps]);
+		dev->dma_range_map = kapi_dma_copy();
+		kapi_bound = dev;
+	} else if (action == BUS_NOTIFY_UNBIND_DRIVER || action == BUS_NOTIFY_DRIVER_NOT_BOUND) {
+		kapi_bound = NULL;
+	}
+	/* the driver that goes would not know of more */
+	if (action == BUS_NOTIFY_UNBIND_DRIVER || action == BUS_NOTIFY_UNBOUND_DRIVER)
+		kapi_mem_still = action == BUS_NOTIFY_UNBIND_DRIVER;
+	mutex_unlock(&kapi_mem_lock);
+	memalloc_noreclaim_restore(noreclaim);
 	return NOTIFY_OK;
+}
+
+static int kapi_bound_update(void)
+{
+	const struct bus_dma_region *copy;
+
+	if (!kapi_bound || !kapi_bound->dma_range_map)
+		return 0;
+	copy = kapi_nr_old_maps < ARRAY_SIZE(kapi_old_maps) ? kapi_dma_copy() : NULL;
+	if (!copy)
+		return -ENOMEM;
+	kapi_old_maps[kapi_nr_old_maps++] = kapi_bound->dma_range_map;
+	smp_store_release(&kapi_bound->dma_range_map, copy);
+	return 0;
+}
+
+int kapi_pci_ranges_add(const struct host_mem *piece)
+{
+	struct bus_dma_region *old = kapi_dma_map;
+	unsigned int i, n = kapi_mem.nr_ranges;
+
+	if (piece->nr_ranges > HOST_DMA_RANGES_MAX - n)
+		return -ENOSPC;
+	for (i = 0; i < piece->nr_ranges; i++) {
+		struct host_dma_range *last = &kapi_mem.range[kapi_mem.nr_ranges - 1];
+		const struct host_dma_range *r = &piece->range[i];
+
+		if (last->dev + last->len == r->dev)
+			last->len += r->len;
+		else
+			kapi_mem.range[kapi_mem.nr_ranges++] = *r;
+	}
+	kapi_mem.size += piece->size;
+	if (!old)
+		return 0;
+	kapi_dma_map = kapi_dma_ranges();
+	if (!kapi_dma_map) {
+		kapi_dma_map = old;
+		return -ENOMEM;
+	}
+	kfree(old);
+	return kapi_bound_update();
 }
 
 static struct notifier_block kapi_bind = { .notifier_call = kapi_bind_notify };

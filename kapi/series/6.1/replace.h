@@ -41,6 +41,8 @@ REPLACE(ioremap_wt, "arch/x86/mm/ioremap.c", "registers are reached through the 
 REPLACE(ioremap_cache, "arch/x86/mm/ioremap.c", "registers are reached through the transport")
 REPLACE(iounmap, "arch/x86/mm/ioremap.c", "registers are reached through the transport")
 REPLACE(copy_from_kernel_nofault_allowed, "arch/x86/mm/maccess.c", "kernel addresses are low addresses here")
+REPLACE(try_to_compact_pages, "mm/compaction.c", "pages of drivers cannot be moved; there is more memory instead")
+REPLACE(out_of_memory, "mm/oom_kill.c", "there is no user process to kill: an allocation fails")
 NOOP(flush_tlb_kernel_range, "arch/x86/mm/tlb.c", "a mapping changes for all vCPUs in the host's call")
 NOOP(flush_tlb_all, "arch/x86/mm/tlb.c", "a mapping changes for all vCPUs in the host's call")
 NOOP(change_page_attr_set_clr, "arch/x86/mm/pat/set_memory.c", "memory of a process has no caching attributes; protection is the host's")

@@ -62,6 +62,8 @@
 	/* pci.h */								\
 	fn(host_port_wait)							\
 	/* module.h */								\
-	fn(host_module_used)
+	fn(host_module_used)							\
+	/* mem.h */								\
+	fn(host_mem_grow)
 
 #endif

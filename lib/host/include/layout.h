@@ -9,7 +9,7 @@
  *   0x0000_6ff0_0000  detours              register accesses of modules that do not trap any more
  *   0x0000_7000_0000  kapi                 UDF's own kernel-world object, linked into the prepared image
  *   0x0000_7100_0000  image                the distribution's vmlinux
- *   0x0000_8000_0000  arena                all kernel memory; physical address = virtual address
+ *   0x0000_8000_0000  arena                all kernel memory, and room for more; physical address = virtual address
  *   0x0800_0000_0000  foreign memory       what the device reaches and others own: device address + this (front.h); mapped when touched
  *   0x1800_0000_0000  vmemmap              struct page array, of the arena and of foreign memory
  *   0x2000_0000_0000  vmalloc              vmalloc, vmap, kernel stacks, dynamic per-CPU chunks (32 TiB)

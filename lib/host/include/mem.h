@@ -3,7 +3,7 @@
 #ifndef UDF_HOST_MEM_H
 #define UDF_HOST_MEM_H
 
-#define HOST_DMA_RANGES_MAX 64
+#define HOST_DMA_RANGES_MAX 256
 #define HOST_BLOCK_MAX (4ul << 20)	/* of the page allocator's, aligned to its size */
 
 /* LEN bytes at physical address PHYS (= virtual address in the arena) are DEV for the device. */
@@ -16,12 +16,19 @@ struct host_dma_range {
 struct host_mem {
 	unsigned long base;		/* arena: first byte that kernel code may use, page aligned */
 	unsigned long size;		/* bytes, whole pages */
+	unsigned long max;		/* what host_mem_grow() may make of it */
 	unsigned int nr_ranges;		/* the arena in device addresses, ascending by phys */
 	struct host_dma_range range[HOST_DMA_RANGES_MAX];
 };
 
 /* Describe the arena. Called at start; and after host_port_wait(), which may have changed the ranges. */
 void host_mem_get(struct host_mem *mem);
+
+/*
+ * Get another piece of memory, which goes on where the arena ends; both its ends are multiples of HOST_BLOCK_MAX. Describes it in PIECE. Returns
+ * 0; -ENOSPC when the arena is as large as it may become, and the host has said so; any other error: not now. Blocks, for some milliseconds.
+ */
+int host_mem_grow(struct host_mem *piece);
 
 /*
  * Map LEN bytes (whole pages) of the arena that start at physical address PHYS at VA, readable and writable,

@@ -107,7 +107,8 @@ struct udf_host {
 
 	int arena_fd;
 	bool arena_own;				/* the file is ours, and not the port's */
-	uint64_t arena_size;
+	uint64_t arena_size;			/* what there is of it */
+	uint64_t arena_max;			/* and may be, at most */
 	struct udf_dma_range ranges[HOST_DMA_RANGES_MAX];
 	unsigned int nr_ranges;
 
@@ -258,7 +259,7 @@ void udf_ahead_end(bool leave);
 int udf_mem_map(struct udf_error *err);
 /*
  * The arena is the port's from now on, with what was in our own. No kernel code may run. Returns 0; -EOPNOTSUPP when the port's memory has
- * another size, or such gaps for the device that an allocation may reach across one: then nothing has changed.
+ * another size, or gaps for the device that do not begin at a block of the page allocator: then nothing has changed.
  */
 int udf_mem_move(struct udf_error *err);
 void udf_mem_unmap(void);

@@ -12,9 +12,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "layout.h"
 
-#define ARENA_DEFAULT (128ul << 20)	/* without a port: what tests need */
 #define SPARSE (1ul << 30)		/* mappings of which most is never touched */
 #define ARENA_HOLE (1ul << 20)		/* address 0 of the device is never handed out */
 
@@ -26,6 +26,23 @@ static off_t udf_arena_file(uint64_t offset)
 	return (off_t)(offset + (udf_host.port ? udf_host.port->dma_base : 0));
 }
 
+/*
+ * All of the arena, as a port's, with gaps wherever that port's memory may have some: what kernel code gets by then does not reach across. See
+ * udf_mem_move().
+ */
+static void pretend_gaps(void)
+{
+	struct udf_host *h = &udf_host;
+	uint64_t piece = HOST_BLOCK_MAX, at;
+
+	while (h->arena_size / piece >= HOST_DMA_RANGES_MAX)
+		piece *= 2;
+	for (at = 0, h->nr_ranges = 0; at < h->arena_size; at += piece)
+		h->ranges[h->nr_ranges++] = (struct udf_dma_range){
+			.offset = at, .dev = 2 * at, .len = piece < h->arena_size - at ? piece : h->arena_size - at,
+		};
+}
+
 static int udf_arena_open(struct udf_error *err)
 {
 	struct udf_host *h = &udf_host;
@@ -35,42 +52,52 @@ static int udf_arena_open(struct udf_error *err)
 		ret = h->port->ops->dma_get(h->port, &h->arena_fd, &h->arena_size, h->ranges, &h->nr_ranges);
 		return ret ? udf_error_set(err, ret, "%s: no DMA memory: %s", h->port->address, strerror(-ret)) : 0;
 	}
-	h->arena_size = h->arena_size ?: ARENA_DEFAULT;
 	h->arena_fd = memfd_create(h->ahead ? "udf-ahead" : "udf-arena", MFD_CLOEXEC);
-	if (h->arena_fd < 0 || ftruncate(h->arena_fd, (off_t)h->arena_size))
+	if (h->arena_fd < 0 || ftruncate(h->arena_fd, (off_t)h->arena_max))
 		return udf_error_set(err, -errno, "no memory for the arena: %s", strerror(errno));
-	if (h->ahead)	/* all of it, as a port's */
-		h->ranges[0] = (struct udf_dma_range){ .len = h->arena_size };
-	else
-		h->ranges[0] = (struct udf_dma_range){ .offset = ARENA_HOLE, .dev = ARENA_HOLE, .len = h->arena_size - ARENA_HOLE };
-	h->nr_ranges = 1;
 	h->arena_own = true;
+	if (h->ahead) {
+		pretend_gaps();
+		return 0;
+	}
+	h->ranges[0] = (struct udf_dma_range){ .offset = ARENA_HOLE, .dev = ARENA_HOLE, .len = h->arena_size - ARENA_HOLE };
+	h->nr_ranges = 1;
 	return 0;
+}
+
+/* What is in its file from OFFSET on. */
+static int map_arena(uint64_t offset, uint64_t len)
+{
+	void *at = (void *)(uintptr_t)(UDF_ARENA_BASE + offset);
+
+	return mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, udf_host.arena_fd, udf_arena_file(offset)) == MAP_FAILED ? -errno : 0;
 }
 
 int udf_mem_map(struct udf_error *err)
 {
 	struct udf_host *h = &udf_host;
-	void *arena;
+	void *room;
 	int ret = udf_arena_open(err);
 
 	if (ret)
 		return ret;
 	if (!h->arena_size || h->arena_size > UDF_ARENA_END - UDF_ARENA_BASE || !h->nr_ranges)
 		return udf_error_set(err, -EINVAL, "an arena of %lu MiB is not possible: 1 ... 2047", (unsigned long)(h->arena_size >> 20));
-	arena = mmap((void *)(uintptr_t)UDF_ARENA_BASE, h->arena_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
-		     h->arena_fd, udf_arena_file(0));
-	if (arena != (void *)(uintptr_t)UDF_ARENA_BASE)
-		return udf_error_set(err, arena == MAP_FAILED ? -errno : -EEXIST,
+	/* all that it may ever be */
+	room = mmap((void *)(uintptr_t)UDF_ARENA_BASE, UDF_ARENA_END - UDF_ARENA_BASE, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	if (room != (void *)(uintptr_t)UDF_ARENA_BASE)
+		return udf_error_set(err, room == MAP_FAILED ? -errno : -EEXIST,
 				     "the arena's address range at 0x%lx is in use in this process", (unsigned long)UDF_ARENA_BASE);
-	return 0;
+	ret = map_arena(0, h->arena_size);
+	return ret ? udf_error_set(err, ret, "the arena cannot be mapped: %s", strerror(-ret)) : 0;
 }
 
 void udf_mem_unmap(void)
 {
 	struct udf_host *h = &udf_host;
 
-	munmap((void *)(uintptr_t)UDF_ARENA_BASE, h->arena_size);
+	munmap((void *)(uintptr_t)UDF_ARENA_BASE, UDF_ARENA_END - UDF_ARENA_BASE);
 	munmap((void *)UDF_VMEMMAP_BASE, UDF_VMALLOC_BASE - UDF_VMEMMAP_BASE);
 	munmap((void *)UDF_VMALLOC_BASE, UDF_VMALLOC_END - UDF_VMALLOC_BASE);
 	if (h->arena_own)
@@ -89,16 +116,17 @@ struct target {
 	unsigned int nr_ranges;
 };
 
-/* Whether no block of the page allocator reaches across a gap; memory of the boot's own may, which no device is given. */
+/* Whether it has gaps only where pretend_gaps() had some. */
 static bool fits(const struct target *t)
 {
+	const uint64_t piece = udf_host.ranges[0].len;
 	uint64_t end = 0;
 	unsigned int i;
 
 	for (i = 0; i < t->nr_ranges; i++) {
 		const struct udf_dma_range *r = &t->ranges[i];
 
-		if (r->offset != end || (i && r->dev != r[-1].dev + r[-1].len && r->offset % HOST_BLOCK_MAX))
+		if (r->offset != end || (i && r->dev != r[-1].dev + r[-1].len && r->offset % piece))
 			return false;
 		end += r->len;
 	}
@@ -195,19 +223,84 @@ int udf_mem_move(struct udf_error *err)
 	return 0;
 }
 
-void host_mem_get(struct host_mem *mem)
+static void describe(struct host_mem *mem, const struct udf_dma_range *ranges, unsigned int n)
 {
-	struct udf_host *h = &udf_host;
 	unsigned int i;
 
 	memset(mem, 0, sizeof(*mem));
-	mem->base = UDF_ARENA_BASE + h->ranges[0].offset;
-	mem->size = h->ranges[h->nr_ranges - 1].offset + h->ranges[h->nr_ranges - 1].len - h->ranges[0].offset;
-	mem->nr_ranges = h->nr_ranges;
-	for (i = 0; i < h->nr_ranges; i++)
+	mem->base = UDF_ARENA_BASE + ranges[0].offset;
+	mem->size = ranges[n - 1].offset + ranges[n - 1].len - ranges[0].offset;
+	mem->max = udf_host.arena_max - ranges[0].offset;
+	mem->nr_ranges = n;
+	for (i = 0; i < n; i++)
 		mem->range[i] = (struct host_dma_range){
-			.phys = UDF_ARENA_BASE + h->ranges[i].offset, .dev = h->ranges[i].dev, .len = h->ranges[i].len,
+			.phys = UDF_ARENA_BASE + ranges[i].offset, .dev = ranges[i].dev, .len = ranges[i].len,
 		};
+}
+
+void host_mem_get(struct host_mem *mem)
+{
+	describe(mem, udf_host.ranges, udf_host.nr_ranges);
+}
+
+/* ---- more of it ---- */
+
+#define PIECE_MIN (16ul << 20)
+#define PIECE_MAX (128ul << 20)
+
+static const char *udf_port_name(void)
+{
+	return udf_host.port ? udf_host.port->address : "(no port)";
+}
+
+/* SIZE more bytes from AT on, from whoever has them. */
+static int get_more(uint64_t at, uint64_t size, struct udf_dma_range *ranges, unsigned int *nr_ranges)
+{
+	struct udf_port *port = udf_host.port;
+
+	if (port)
+		return port->ops->dma_more ? port->ops->dma_more(port, size, ranges, nr_ranges) : -ENOSPC;
+	ranges[0] = (struct udf_dma_range){ .offset = at, .dev = at, .len = size };
+	*nr_ranges = 1;
+	return 0;
+}
+
+int host_mem_grow(struct host_mem *piece)
+{
+	static struct udf_dma_range ranges[HOST_DMA_RANGES_MAX];	/* the kernel world asks once at a time */
+	static bool told;
+	struct udf_host *h = &udf_host;
+	const uint64_t at = h->arena_size, block = HOST_BLOCK_MAX;
+	uint64_t size = at / 4;
+	unsigned int n = 0;
+	int ret;
+
+	/* who moves to the port's memory has as much as that */
+	if (h->ahead)
+		return -EAGAIN;
+	if (at >= h->arena_max) {
+		udf_log_warning("%s: the driver's memory is used up, %lu MiB, and memory-max is no more", udf_port_name(),
+				(unsigned long)(at >> 20));
+		return -ENOSPC;
+	}
+	size = size < PIECE_MIN ? PIECE_MIN : size > PIECE_MAX ? PIECE_MAX : size;
+	size = (size < h->arena_max - at ? size : h->arena_max - at) & -block;
+	while ((ret = get_more(at, size, ranges, &n)) && ret != -ENODEV && size > block)
+		size = (size / 2 + block - 1) & -block;
+	if (!ret)
+		ret = map_arena(at, size);
+	if (ret) {
+		if (!told)
+			udf_log_warning("%s: the driver's memory is used up, %lu MiB, and there is no more, though memory-max is %lu MiB: %s",
+					udf_port_name(), (unsigned long)(at >> 20), (unsigned long)(h->arena_max >> 20), strerror(-ret));
+		told = true;
+		return ret == -ENOSPC ? -ENOMEM : ret;
+	}
+	told = false;
+	__atomic_store_n(&h->arena_size, at + size, __ATOMIC_RELAXED);
+	udf_log_info("%s: the driver's memory has grown to %lu MiB", udf_port_name(), (unsigned long)(h->arena_size >> 20));
+	describe(piece, ranges, n);
+	return 0;
 }
 
 static bool udf_in_arena(unsigned long phys, unsigned long len)

@@ -46,6 +46,9 @@ static void test_numbers(void **state)
 	assert_int_equal(udf_options_set(o, "memory", "128"), 0);
 	assert_int_equal(o->memory, 128u << 20);
 	refused(o, "memory", "1", "from 16");
+	assert_int_equal(udf_options_set(o, "memory-max", "127"), 0);
+	assert_int_equal(o->memory_max, 127u << 20);
+	refused(o, "memory-max", "2048", "memory-max is '2048'");
 	refused(o, "nonsense", "1", "no option 'nonsense'");
 }
 
