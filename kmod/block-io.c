@@ -79,7 +79,7 @@ static blk_status_t map_data(struct udf_queue *q, struct udf_slot *s, struct req
 {
 	WRITE_ONCE(s->touched, false);
 	s->nr_sg = s->len = 0;
-	if (e->op != UDF_RING_READ && e->op != UDF_RING_WRITE)
+	if (e->op != UDF_RING_READ && e->op != UDF_RING_WRITE && e->op != UDF_RING_ZONE_APPEND && e->op != UDF_RING_ZONE_REPORT)
 		return BLK_STS_OK;
 	if (blk_rq_nr_phys_segments(rq) == 1 && req_bvec(rq).bv_len == e->length)
 		return map_one(q->block, s, rq, e);
@@ -219,6 +219,27 @@ static blk_status_t describe(const struct request *rq, struct udf_ring_sqe *e)
 		e->op = UDF_RING_WRITE_ZEROES;
 		e->flags = UDF_RING_NOFALLBACK | (rq->cmd_flags & REQ_NOUNMAP ? UDF_RING_NOUNMAP : 0);
 		break;
+	case REQ_OP_ZONE_APPEND:
+		e->op = UDF_RING_ZONE_APPEND;
+		break;
+	case REQ_OP_ZONE_RESET:
+		e->op = UDF_RING_ZONE_RESET;
+		break;
+	case REQ_OP_ZONE_RESET_ALL:
+		e->op = UDF_RING_ZONE_RESET_ALL;
+		break;
+	case REQ_OP_ZONE_OPEN:
+		e->op = UDF_RING_ZONE_OPEN;
+		break;
+	case REQ_OP_ZONE_CLOSE:
+		e->op = UDF_RING_ZONE_CLOSE;
+		break;
+	case REQ_OP_ZONE_FINISH:
+		e->op = UDF_RING_ZONE_FINISH;
+		break;
+	case REQ_OP_DRV_IN:	/* there is no other than udf_report_zones()'s */
+		e->op = UDF_RING_ZONE_REPORT;
+		break;
 	default:
 		return BLK_STS_NOTSUPP;
 	}
@@ -232,6 +253,7 @@ static blk_status_t describe(const struct request *rq, struct udf_ring_sqe *e)
 /* With the lock, all but publishing. */
 static blk_status_t push(struct udf_queue *q, struct udf_disk *d, struct request *rq, struct udf_ring_sqe *e)
 {
+	struct udf_history *history = blk_mq_rq_to_pdu(rq);
 	struct udf_slot *s = &q->slot[rq->tag];
 
 	e->disk = READ_ONCE(d->id);
@@ -239,11 +261,11 @@ static blk_status_t push(struct udf_queue *q, struct udf_disk *d, struct request
 		return READ_ONCE(d->dead) || READ_ONCE(d->failing) ? BLK_STS_IOERR : BLK_STS_RESOURCE;
 	blk_mq_start_request(rq);
 	if (!(rq->rq_flags & RQF_DONTPREP)) {
-		struct udf_history *history = blk_mq_rq_to_pdu(rq);
-
 		history->deaths = 0;
 		rq->rq_flags |= RQF_DONTPREP;
 	}
+	if (history->deaths)
+		e->flags |= UDF_RING_AGAIN;
 	smp_store_release(&s->rq, rq);
 	udf_ring_push(&q->ring, e);
 	return BLK_STS_OK;
@@ -341,6 +363,8 @@ static void complete_one(struct udf_queue *q, const struct udf_ring_cqe *c, stru
 	if (!rq)
 		return;		/* was completed: who says so twice does not know what it does, but hurts nobody */
 	unmap_data(q->block, s, rq);
+	if (!status && req_op(rq) == REQ_OP_ZONE_APPEND)
+		status = udf_zone_appended(rq, c->value);
 	if (!blk_mq_add_to_batch(rq, batch, status != BLK_STS_OK, blk_mq_end_request_batch))
 		blk_mq_end_request(rq, status);
 }
@@ -387,7 +411,7 @@ static bool is_deadly(struct udf_block *b, struct request *rq)
 	struct udf_history *history = blk_mq_rq_to_pdu(rq);
 	unsigned int limit = READ_ONCE(deaths);
 
-	if (!limit || ++history->deaths < limit)
+	if (++history->deaths < limit || !limit)
 		return false;
 	dev_err(b->dev, "%u driver processes have died with this request in flight, which fails now: operation %u at sector %llu, %u bytes\n",
 		limit, req_op(rq), (u64)blk_rq_pos(rq), blk_rq_bytes(rq));

@@ -695,6 +695,12 @@ static void fuzz_block(void)
 		words = (uint32_t *)&d;
 		d.name[4] = (char)('0' + random64() % 8);
 		d.id = 1 + (uint32_t)(random64() % 8);
+		if (random64() % 4 == 0) {
+			d.flags = UDF_PORT_DISK_ZONED;
+			d.zone_size = 65536;
+			d.zone_max_append = 4096;
+			d.zone_write_granularity = 512;
+		}
 		for (uint64_t i = random64() % 3; i; i--)
 			words[random64() % (sizeof(d) / 4)] = (uint32_t)interesting();
 		ioctl(fd, UDF_PORT_BLOCK_DISK, &d);
