@@ -27,8 +27,8 @@ static inline void udf_eventfd_signal(struct eventfd_ctx *ctx)
 #endif
 }
 
-/* Zoned disks, as 6.1 has them: a scheduler sees to it that there is one write at a time to each zone. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0) && defined(CONFIG_BLK_DEV_ZONED)
+/* Zoned disks, as 6.1 has them: a scheduler sees to it that there is one write at a time to each zone. 6.8 begins to change that. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0) && defined(CONFIG_BLK_DEV_ZONED)
 #define UDF_ZONED 1
 
 static inline void udf_set_zoned(struct gendisk *disk, const struct udf_port_block_disk *a)
