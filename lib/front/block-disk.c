@@ -186,6 +186,9 @@ static void announce(struct udf_block *b, struct udf_block_disk *d)
 		set_state(b, d, UDF_BLOCK_COUPLED, "");
 		return;
 	}
+	/* it has changed, into one that cannot be a block device, so that there is none for it any more */
+	if (err && err != -ENODEV && d->state == UDF_BLOCK_COUPLED)
+		b->ops->gone(b->port, d->is.id);
 	close_disk(b, d);
 	if (!err)
 		differs(b, d, p.differs);

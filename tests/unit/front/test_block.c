@@ -318,10 +318,14 @@ static void test_zoned(void **state)
 	fake_disk_set(&r);
 	await(&kmod.disks, 3);
 	assert_int_equal(kmod.disk.flags & UDF_PORT_DISK_ZONED, 0);
+	assert_int_equal(kmod.gones, 0);
+	/* what it has changed into cannot be a block device, and the one that it was is no more */
 	kmod.disk_error = -EOPNOTSUPP;
-	strcpy(r.name, "unknown");
+	r.size *= 2;
 	fake_disk_set(&r);
-	assert_int_equal(state_of("unknown", "it is zoned"), UDF_BLOCK_REFUSED);
+	assert_int_equal(state_of("aware", "it is zoned"), UDF_BLOCK_REFUSED);
+	assert_int_equal(kmod.gones, 1);
+	assert_int_equal(kmod.gone_id, r.id);
 }
 
 static void test_refused(void **state)
