@@ -63,7 +63,8 @@ static void on_expire(struct work_struct *work)
 	struct udf_block *b = container_of(work, struct udf_block, expire.work);
 
 	mutex_lock(&b->lock);
-	if (fail_waiting(b))
+	/* Between udf_block_stop() and udf_block_end() requests are still to be put back; then the wait begins anew. */
+	if ((b->running || !b->coupled) && fail_waiting(b))
 		dev_warn(b->dev, "no process has performed the requests of its disks for %u ms: they fail from now on\n", b->wait_ms);
 	mutex_unlock(&b->lock);
 }
