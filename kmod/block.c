@@ -134,6 +134,7 @@ static struct udf_block *new_block(struct udf_port *port, unsigned int queues, u
 	mutex_init(&b->lock);
 	mutex_init(&b->touch_lock);
 	INIT_LIST_HEAD(&b->disks);
+	INIT_LIST_HEAD(&b->leaving);
 	INIT_DELAYED_WORK(&b->expire, on_expire);
 	b->wq = alloc_workqueue("udf/%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0, pci_name(port->pdev));
 	ret = b->wq ? mempool_init_kmalloc_pool(&b->tables, 2, UDF_SEGMENTS * sizeof(struct scatterlist)) : -ENOMEM;
@@ -402,7 +403,7 @@ static void remove_disk(struct udf_disk *d)
 {
 	struct udf_block *b = d->block;
 
-	list_del(&d->list);
+	list_move(&d->list, &b->leaving);
 	b->nr_disks--;
 	WRITE_ONCE(d->dead, true);
 	WRITE_ONCE(d->id, 0);
@@ -445,16 +446,33 @@ static void on_add(struct work_struct *work)
 	mutex_unlock(&b->lock);
 }
 
-/* It is off the list. */
+static struct udf_disk *find_disk(struct list_head *disks, const char *name)
+{
+	struct udf_disk *d;
+
+	list_for_each_entry(d, disks, list)
+		if (!strcmp(d->is.name, name))
+			return d;
+	return NULL;
+}
+
+/* The next disk of this name has waited for the last one of it to go. */
 static void on_remove(struct work_struct *work)
 {
-	struct udf_disk *d = container_of(work, struct udf_disk, remove);
+	struct udf_disk *d = container_of(work, struct udf_disk, remove), *next;
+	struct udf_block *b = d->block;
 	bool added;
 
 	flush_work(&d->add);
 	added = d->added;
 	if (added)
 		del_gendisk(d->disk);
+	mutex_lock(&b->lock);
+	list_del(&d->list);
+	next = find_disk(&b->disks, d->is.name);
+	if (next && !find_disk(&b->leaving, d->is.name))
+		queue_work(b->wq, &next->add);
+	mutex_unlock(&b->lock);
 	if (d->disk)
 		put_disk(d->disk);
 	if (!added)
@@ -504,7 +522,8 @@ static int new_disk(struct udf_block *b, const struct udf_port_block_disk *a)
 	WRITE_ONCE(d->id, a->id);
 	list_add_tail(&d->list, &b->disks);
 	b->nr_disks++;
-	queue_work(b->wq, &d->add);
+	if (!find_disk(&b->leaving, a->name))
+		queue_work(b->wq, &d->add);
 	return 0;
 }
 
@@ -528,19 +547,9 @@ static void couple(struct udf_disk *d, u32 id)
 	resume(d);
 }
 
-static struct udf_disk *find_disk(struct udf_block *b, const char *name)
-{
-	struct udf_disk *d;
-
-	list_for_each_entry(d, &b->disks, list)
-		if (!strcmp(d->is.name, name))
-			return d;
-	return NULL;
-}
-
 static int announce(struct udf_block *b, struct udf_port_block_disk *a)
 {
-	struct udf_disk *d = find_disk(b, a->name);
+	struct udf_disk *d = find_disk(&b->disks, a->name);
 	int ret = 0;
 
 	if (d && d->id && d->id != a->id)

@@ -58,7 +58,7 @@ struct udf_block {
 	struct delayed_work expire;
 
 	struct mutex lock;		/* what follows */
-	struct list_head disks;
+	struct list_head disks, leaving;	/* to come and there; being removed */
 	unsigned int nr_disks;
 	bool running;			/* there is a session that performs requests */
 	bool coupled;			/* a disk was, in this session */

@@ -126,6 +126,13 @@ for what in lie break; do
 done
 dmesg | grep 'taken from its process: its process has broken a ring'
 
+# removed while its partitions are looked for, and another one of the same name comes
+start renew $port /run/disk name=ram2
+vm_until 10 grep -q renewed said
+vm_until 10 grep -qs coupled /sys/block/udf-0000:01:00.0-ram2/state
+dd if=/dev/udf-0000:01:00.0-ram2 bs=64k count=1 iflag=direct | cmp - <(head -c 64k /run/disk)
+end
+
 # gone with the port
 start serve $port /run/disk
 state coupled

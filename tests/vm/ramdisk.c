@@ -9,6 +9,7 @@
  *	lie	serves, but writes into the rings whatever comes to its mind; expects to lose the port
  *	break	serves some, then says that there are more completions than can be: loses the port
  *	bad	everything that must be refused, and with which error
+ *	renew	takes a request, removes the disk, announces another one of the same name, says "renewed", and serves half a second later
  *	once	announces the disk and prints "coupled", or what differs
  *
  * NAME=VALUE: serial=TEXT, block=BYTES, name=TEXT, queues=N, flags=N, fail=1, wait=MS, discard=0|1, boundary=MASK
@@ -334,6 +335,26 @@ static void serve(bool completing, bool lying)
 	}
 }
 
+static void renew(void)
+{
+	struct udf_port_block_gone gone = { .id = disk.id };
+	unsigned int queue = 0;
+	struct udf_ring_sqe e;
+
+	for (; !udf_ring_take(&ring[queue], &e); queue = (queue + 1) % layout.queues)
+		sleep_for(1);
+	OK(ioctl(fd, UDF_PORT_BLOCK_GONE, &gone));
+	disk.id++;
+	announce();
+	puts("renewed");
+	fflush(stdout);
+	/* what is in flight keeps the first disk for as long */
+	usleep(500000);
+	udf_ring_post(&ring[queue], e.user_data, 0);
+	bell(1ull << queue);
+	serve(true, false);
+}
+
 /* ---- refusals ---- */
 
 #define BAD_DISK(member, value, error) do {					\
@@ -486,6 +507,8 @@ int main(int argc, char **argv)
 	puts(announce());
 	fflush(stdout);
 	breaking = strcmp(mode, "break") ? 0 : 50;
+	if (!strcmp(mode, "renew"))
+		renew();
 	if (!strcmp(mode, "serve") || !strcmp(mode, "break") || !strcmp(mode, "hold") || !strcmp(mode, "lie"))
 		serve(strcmp(mode, "hold"), !strcmp(mode, "lie"));
 	return 0;
