@@ -79,7 +79,7 @@ static blk_status_t map_data(struct udf_queue *q, struct udf_slot *s, struct req
 {
 	WRITE_ONCE(s->touched, false);
 	s->nr_sg = s->len = 0;
-	if (e->op != UDF_RING_READ && e->op != UDF_RING_WRITE && e->op != UDF_RING_ZONE_APPEND && e->op != UDF_RING_ZONE_REPORT)
+	if (!bio_has_data(rq->bio))
 		return BLK_STS_OK;
 	if (blk_rq_nr_phys_segments(rq) == 1 && req_bvec(rq).bv_len == e->length)
 		return map_one(q->block, s, rq, e);
@@ -202,47 +202,29 @@ static void ring_bell(struct udf_queue *q)
 
 static blk_status_t describe(const struct request *rq, struct udf_ring_sqe *e)
 {
-	switch (req_op(rq)) {
-	case REQ_OP_READ:
-		e->op = UDF_RING_READ;
-		break;
-	case REQ_OP_WRITE:
-		e->op = UDF_RING_WRITE;
-		break;
-	case REQ_OP_FLUSH:
-		e->op = UDF_RING_FLUSH;
-		return BLK_STS_OK;
-	case REQ_OP_DISCARD:
-		e->op = UDF_RING_DISCARD;
-		break;
-	case REQ_OP_WRITE_ZEROES:
-		e->op = UDF_RING_WRITE_ZEROES;
-		e->flags = UDF_RING_NOFALLBACK | (rq->cmd_flags & REQ_NOUNMAP ? UDF_RING_NOUNMAP : 0);
-		break;
-	case REQ_OP_ZONE_APPEND:
-		e->op = UDF_RING_ZONE_APPEND;
-		break;
-	case REQ_OP_ZONE_RESET:
-		e->op = UDF_RING_ZONE_RESET;
-		break;
-	case REQ_OP_ZONE_RESET_ALL:
-		e->op = UDF_RING_ZONE_RESET_ALL;
-		break;
-	case REQ_OP_ZONE_OPEN:
-		e->op = UDF_RING_ZONE_OPEN;
-		break;
-	case REQ_OP_ZONE_CLOSE:
-		e->op = UDF_RING_ZONE_CLOSE;
-		break;
-	case REQ_OP_ZONE_FINISH:
-		e->op = UDF_RING_ZONE_FINISH;
-		break;
-	case REQ_OP_DRV_IN:	/* there is no other than udf_report_zones()'s */
-		e->op = UDF_RING_ZONE_REPORT;
-		break;
-	default:
+	static const unsigned char ops[] = {
+		[REQ_OP_READ] = UDF_RING_READ,
+		[REQ_OP_WRITE] = UDF_RING_WRITE,
+		[REQ_OP_FLUSH] = UDF_RING_FLUSH,
+		[REQ_OP_DISCARD] = UDF_RING_DISCARD,
+		[REQ_OP_WRITE_ZEROES] = UDF_RING_WRITE_ZEROES,
+		[REQ_OP_ZONE_APPEND] = UDF_RING_ZONE_APPEND,
+		[REQ_OP_ZONE_RESET] = UDF_RING_ZONE_RESET,
+		[REQ_OP_ZONE_RESET_ALL] = UDF_RING_ZONE_RESET_ALL,
+		[REQ_OP_ZONE_OPEN] = UDF_RING_ZONE_OPEN,
+		[REQ_OP_ZONE_CLOSE] = UDF_RING_ZONE_CLOSE,
+		[REQ_OP_ZONE_FINISH] = UDF_RING_ZONE_FINISH,
+		[REQ_OP_DRV_IN] = UDF_RING_ZONE_REPORT,		/* there is no other than udf_report_zones()'s */
+	};
+	const unsigned int op = (__force unsigned int)req_op(rq);
+
+	e->op = op < ARRAY_SIZE(ops) ? ops[op] : 0;
+	if (!e->op)
 		return BLK_STS_NOTSUPP;
-	}
+	if (e->op == UDF_RING_FLUSH)
+		return BLK_STS_OK;
+	if (e->op == UDF_RING_WRITE_ZEROES)
+		e->flags = UDF_RING_NOFALLBACK | (rq->cmd_flags & REQ_NOUNMAP ? UDF_RING_NOUNMAP : 0);
 	if (rq->cmd_flags & REQ_FUA)
 		e->flags |= UDF_RING_FUA;
 	e->sector = blk_rq_pos(rq);
