@@ -46,6 +46,17 @@ blkzone reset /dev/$zoned
 end
 "$UDF_BUILD/vm/ramdisk" once $port /run/disk name=zone0 zone=8388608 | grep format
 "$UDF_BUILD/vm/ramdisk" once $port /run/disk name=zone0 | grep format
+# zones that are not written in order
+start serve $port /run/disk name=conv0 zone=4194304 conv=2
+conv=/dev/udf-0000:01:00.0-conv0
+vm_until 10 test -b $conv
+[ "$(blkzone report $conv | grep -c 'CONVENTIONAL')" = 2 ]
+for n in 3 0 5 1; do dd if=/run/data of=$conv bs=64k count=1 skip=$n seek=$((63 + n)) oflag=direct; done
+dd if=$conv bs=64k skip=63 count=2 iflag=direct | cmp -n 131072 - /run/data
+dd if=$conv bs=64k skip=68 count=1 iflag=direct | cmp - <(dd if=/run/data bs=64k skip=5 count=1)
+! blkzone reset -o 0 -c 1 $conv || exit 1
+blkzone reset $conv
+end
 # who has a request that another process has had is told
 zones hold
 dd if=/run/data of=/dev/$zoned bs=4k count=1 oflag=direct &

@@ -14,6 +14,7 @@
  *
  * NAME=VALUE: serial=TEXT, block=BYTES, name=TEXT, queues=N, flags=N, fail=1, wait=MS, discard=0|1, boundary=MASK
  *	zone=BYTES	the disk is zoned; all zones are empty at first, and are written wherever it is asked for
+ *	conv=N	so many zones at the disk's begin are conventional
  *	report=LIE	of the last zone: start, len, capacity, capacity0, type, cond, or none: it writes nothing. wp: a pointer beyond the zone
  *	append=OFFSET	what it says of where appended data is, in sectors
  */
@@ -60,7 +61,7 @@ static char *memory;
 static unsigned int breaking;		/* after so many requests; 0: never */
 static uint64_t pointer[1024];		/* write pointers, sectors within the zone */
 static const char *report_lie = "";
-static unsigned int append_lie, appended;
+static unsigned int append_lie, appended, conventional;
 
 static void set(const char *option)
 {
@@ -90,6 +91,8 @@ static void set(const char *option)
 		disk.zone_size = number;
 	else if (!strncmp(option, "report", len))
 		report_lie = value;
+	else if (!strncmp(option, "conv", len))
+		conventional = (unsigned int)number;
 	else if (!strncmp(option, "append", len))
 		append_lie = (unsigned int)number;
 	else if (!strncmp(option, "discard", len) && !number)
@@ -188,6 +191,10 @@ static int report(const struct udf_ring_sqe *e)
 	for (i = 0; i < e->length / sizeof(*z) && at < size >> 9 && strcmp(report_lie, "none"); i++, at += sectors) {
 		z[i] = (struct blk_zone){ .start = at, .len = sectors, .capacity = sectors, .wp = at + pointer[at / sectors],
 					  .type = BLK_ZONE_TYPE_SEQWRITE_REQ, .cond = BLK_ZONE_COND_IMP_OPEN };
+		if (at / sectors < conventional) {
+			z[i].type = BLK_ZONE_TYPE_CONVENTIONAL;
+			z[i].cond = BLK_ZONE_COND_NOT_WP;
+		}
 		if (at + sectors == size >> 9)
 			lie_of_zone(&z[i]);
 	}
@@ -204,6 +211,8 @@ static int zone(unsigned int queue, const struct udf_ring_sqe *e)
 		return report(e);
 	if (e->op != UDF_RING_ZONE_APPEND) {
 		CHECK(e->op <= UDF_RING_ZONE_FINISH && !e->length && !e->nr_segments);
+		if (e->op != UDF_RING_ZONE_RESET_ALL && e->sector / sectors < conventional)
+			return -EIO;
 		for (uint64_t i = 0; i < size / disk.zone_size; i++)
 			if (e->op == UDF_RING_ZONE_RESET_ALL || i == e->sector / sectors)
 				pointer[i] = e->op == UDF_RING_ZONE_FINISH ? sectors : e->op <= UDF_RING_ZONE_RESET_ALL ? 0 : pointer[i];
