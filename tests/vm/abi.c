@@ -729,8 +729,10 @@ static void fuzz_map(void)
 	munmap(p, len);
 }
 
-static void fuzz(unsigned long n, const char *path)
+/* N calls; others with another WHICH */
+static void fuzz(unsigned long n, unsigned long which, const char *path)
 {
+	seed += which * 0x9e3779b97f4a7c15ull;
 	fuzz_memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	while (n--) {
 		unsigned int what = random64() % 64;
@@ -996,7 +998,7 @@ static void hold(void)
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
-		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|hold DEVICE-FILE [ARGUMENT]\n");
+		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|hold DEVICE-FILE [ARGUMENT...]\n");
 		return 2;
 	}
 	start(argv[2]);
@@ -1007,7 +1009,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[1], "bad"))
 		bad(argv[2]);
 	else if (!strcmp(argv[1], "fuzz"))
-		fuzz(argc > 3 ? strtoul(argv[3], NULL, 10) : 1000, argv[2]);
+		fuzz(argc > 3 ? strtoul(argv[3], NULL, 10) : 1000, argc > 4 ? strtoul(argv[4], NULL, 10) : 0, argv[2]);
 	else if (!strcmp(argv[1], "busy"))
 		busy();
 	else if (!strcmp(argv[1], "die"))
