@@ -431,15 +431,13 @@ static void on_add(struct work_struct *work)
 		mutex_unlock(&b->lock);
 		ret = d->is.zone_size ? udf_revalidate_zones(disk) : 0;
 	}
-	if (!ret && !READ_ONCE(d->dead))
-		ret = device_add_disk(b->dev, disk, disk_groups);
-	else if (!ret)
+	if (!ret && READ_ONCE(d->dead))
 		ret = -ENODEV;
-	d->added = !ret;
 	if (!ret)
-		return;
+		ret = device_add_disk(b->dev, disk, disk_groups);
+	d->added = !ret;
 	mutex_lock(&b->lock);
-	if (!d->dead) {
+	if (ret && !d->dead) {
 		dev_err(b->dev, "%s cannot become a block device: error %d\n", d->is.name, ret);
 		remove_disk(d);		/* whoever announces it next begins anew */
 	}
