@@ -7,6 +7,7 @@
  *	ioctls	those that every disk has; those of other devices, each of which must be refused
  *	end	around the end of the disk; read-only; exclusive
  *	failed	every access fails with EIO or ENXIO: the device is gone
+ *	pieces	a zoned disk: writes to its first zone, in one request that an NVMe driver's disk has to divide
  *	append	a zoned disk of an NVMe driver's: appends go where its second zone's write pointer is, and say so
  */
 #define _GNU_SOURCE
@@ -236,6 +237,25 @@ static void test_failed(void)
 	CHECK(pwrite(fd, mem, 4096, 0) == -1 && (errno == EIO || errno == ENXIO || errno == ENODEV || errno == ENOSPC));
 }
 
+/* Memory that is no whole pages: a command has one piece. */
+static void test_pieces(void)
+{
+	enum { PIECES = 64, SIZE = 512 };
+	struct blk_zone_range range = { .nr_sectors = limit("chunk_sectors") };
+	unsigned char *mem = area(PIECES * 4096), *back = area(PIECES * SIZE);
+	struct iovec v[PIECES];
+
+	for (size_t i = 0; i < PIECES; i++) {
+		v[i] = (struct iovec){ mem + i * 4096, SIZE };
+		for (size_t k = 0; k < SIZE; k++)
+			mem[i * 4096 + k] = pattern(i * SIZE + k);
+	}
+	OK(ioctl(fd, BLKRESETZONE, &range));
+	CHECK(pwritev(fd, v, PIECES, 0) == PIECES * SIZE);
+	CHECK(pread(fd, back, PIECES * SIZE, 0) == PIECES * SIZE);
+	check_pattern(back, 0, PIECES * SIZE);
+}
+
 /* Returns where the COUNT blocks at MEM are now, in blocks; -1: they are not. */
 static int64_t append(const void *mem, unsigned int count, uint64_t zone)
 {
@@ -272,7 +292,7 @@ static void test_append(void)
 int main(int argc, char **argv)
 {
 	if (argc != 3) {
-		fprintf(stderr, "usage: block-calls memory|ioctls|end|failed|append DISK\n");
+		fprintf(stderr, "usage: block-calls memory|ioctls|end|failed|pieces|append DISK\n");
 		return 2;
 	}
 	disk = argv[2];
@@ -296,6 +316,8 @@ int main(int argc, char **argv)
 		test_ioctls();
 	else if (!strcmp(argv[1], "end"))
 		test_end();
+	else if (!strcmp(argv[1], "pieces"))
+		test_pieces();
 	else if (!strcmp(argv[1], "append"))
 		test_append();
 	else

@@ -136,18 +136,30 @@ if [ "$front" = udf ]; then
 	fio --name=deaths --filename="${dev//:/\\:}" --ioengine=libaio --direct=1 --rw=write --zonemode=zbd --max_open_zones=3 --iodepth=3 --bs=32k \
 		--size=32M --verify=crc32c --verify_fatal=1 --output-format=json --output=/run/fio-deaths.json &
 	fio=$!
-	for n in 1 2 3 4 5 6; do
-		sleep 2
-		kill -0 $fio || vm_fail "fio has ended too early"
+	die() {
 		victim=$(block_member b pid)
 		kill -KILL "$victim"
 		replaced() { [ "$(block_member b state)" = running ] && [ "$(block_member b pid)" != "$victim" ]; }
 		vm_until 30 replaced
+	}
+	for n in 1 2 3 4 5 6; do
+		sleep 2
+		kill -0 $fio || vm_fail "fio has ended too early"
+		die
 		# a report waits, too
 		[ "$(blkzone report "$dev" | wc -l)" = 8 ]
 	done
 	wait $fio || { cat fio-deaths.json; vm_fail "fio has seen a driver die"; }
 	block_fio_done deaths
 	[ "$(block_member b restarts)" = 6 ]
+	# of a write that is divided a part is on the disk
+	for n in 1 2 3 4; do
+		"$calls" pieces "$disk" &
+		writer=$!
+		sleep 0.$((n + 1))
+		kill -0 $writer || vm_fail "the write has ended too early"
+		die
+		wait $writer || vm_fail "a divided write has seen a driver die"
+	done
 fi
 block_end
