@@ -79,7 +79,7 @@ static blk_status_t map_data(struct udf_queue *q, struct udf_slot *s, struct req
 {
 	WRITE_ONCE(s->touched, false);
 	s->nr_sg = s->len = 0;
-	if (e->op != UDF_RING_READ && e->op != UDF_RING_WRITE)
+	if (!bio_has_data(rq->bio))
 		return BLK_STS_OK;
 	if (blk_rq_nr_phys_segments(rq) == 1 && req_bvec(rq).bv_len == e->length)
 		return map_one(q->block, s, rq, e);
@@ -204,26 +204,29 @@ static void ring_bell(struct udf_queue *q)
 
 static blk_status_t describe(const struct request *rq, struct udf_ring_sqe *e)
 {
-	switch (req_op(rq)) {
-	case REQ_OP_READ:
-		e->op = UDF_RING_READ;
-		break;
-	case REQ_OP_WRITE:
-		e->op = UDF_RING_WRITE;
-		break;
-	case REQ_OP_FLUSH:
-		e->op = UDF_RING_FLUSH;
-		return BLK_STS_OK;
-	case REQ_OP_DISCARD:
-		e->op = UDF_RING_DISCARD;
-		break;
-	case REQ_OP_WRITE_ZEROES:
-		e->op = UDF_RING_WRITE_ZEROES;
-		e->flags = UDF_RING_NOFALLBACK | (rq->cmd_flags & REQ_NOUNMAP ? UDF_RING_NOUNMAP : 0);
-		break;
-	default:
+	static const unsigned char ops[] = {
+		[REQ_OP_READ] = UDF_RING_READ,
+		[REQ_OP_WRITE] = UDF_RING_WRITE,
+		[REQ_OP_FLUSH] = UDF_RING_FLUSH,
+		[REQ_OP_DISCARD] = UDF_RING_DISCARD,
+		[REQ_OP_WRITE_ZEROES] = UDF_RING_WRITE_ZEROES,
+		[REQ_OP_ZONE_APPEND] = UDF_RING_ZONE_APPEND,
+		[REQ_OP_ZONE_RESET] = UDF_RING_ZONE_RESET,
+		[REQ_OP_ZONE_RESET_ALL] = UDF_RING_ZONE_RESET_ALL,
+		[REQ_OP_ZONE_OPEN] = UDF_RING_ZONE_OPEN,
+		[REQ_OP_ZONE_CLOSE] = UDF_RING_ZONE_CLOSE,
+		[REQ_OP_ZONE_FINISH] = UDF_RING_ZONE_FINISH,
+		[REQ_OP_DRV_IN] = UDF_RING_ZONE_REPORT,		/* there is no other than udf_report_zones()'s */
+	};
+	const unsigned int op = (__force unsigned int)req_op(rq);
+
+	e->op = op < ARRAY_SIZE(ops) ? ops[op] : 0;
+	if (!e->op)
 		return BLK_STS_NOTSUPP;
-	}
+	if (e->op == UDF_RING_FLUSH)
+		return BLK_STS_OK;
+	if (e->op == UDF_RING_WRITE_ZEROES)
+		e->flags = UDF_RING_NOFALLBACK | (rq->cmd_flags & REQ_NOUNMAP ? UDF_RING_NOUNMAP : 0);
 	if (rq->cmd_flags & REQ_FUA)
 		e->flags |= UDF_RING_FUA;
 	e->sector = blk_rq_pos(rq);
@@ -234,6 +237,7 @@ static blk_status_t describe(const struct request *rq, struct udf_ring_sqe *e)
 /* With the lock, all but publishing. */
 static blk_status_t push(struct udf_queue *q, struct udf_disk *d, struct request *rq, struct udf_ring_sqe *e)
 {
+	struct udf_history *history = blk_mq_rq_to_pdu(rq);
 	struct udf_slot *s = &q->slot[rq->tag];
 
 	e->disk = READ_ONCE(d->id);
@@ -241,11 +245,11 @@ static blk_status_t push(struct udf_queue *q, struct udf_disk *d, struct request
 		return READ_ONCE(d->dead) || READ_ONCE(d->failing) ? BLK_STS_IOERR : BLK_STS_RESOURCE;
 	blk_mq_start_request(rq);
 	if (!(rq->rq_flags & RQF_DONTPREP)) {
-		struct udf_history *history = blk_mq_rq_to_pdu(rq);
-
 		history->deaths = 0;
 		rq->rq_flags |= RQF_DONTPREP;
 	}
+	if (history->deaths)
+		e->flags |= UDF_RING_AGAIN;
 	smp_store_release(&s->rq, rq);
 	udf_ring_push(&q->ring, e);
 	return BLK_STS_OK;
@@ -343,6 +347,8 @@ static void complete_one(struct udf_queue *q, const struct udf_ring_cqe *c, stru
 	if (!rq)
 		return;		/* was completed: who says so twice does not know what it does, but hurts nobody */
 	unmap_data(q->block, s, rq);
+	if (!status && req_op(rq) == REQ_OP_ZONE_APPEND)
+		status = udf_zone_appended(rq, c->value);
 	if (!blk_mq_add_to_batch(rq, batch, status != BLK_STS_OK, blk_mq_end_request_batch))
 		blk_mq_end_request(rq, status);
 }
@@ -389,7 +395,7 @@ static bool is_deadly(struct udf_block *b, struct request *rq)
 	struct udf_history *history = blk_mq_rq_to_pdu(rq);
 	unsigned int limit = READ_ONCE(deaths);
 
-	if (!limit || ++history->deaths < limit)
+	if (++history->deaths < limit || !limit)
 		return false;
 	dev_err(b->dev, "%u driver processes have died with this request in flight, which fails now: operation %u at sector %llu, %u bytes\n",
 		limit, req_op(rq), (u64)blk_rq_pos(rq), blk_rq_bytes(rq));

@@ -63,7 +63,8 @@ static void on_expire(struct work_struct *work)
 	struct udf_block *b = container_of(work, struct udf_block, expire.work);
 
 	mutex_lock(&b->lock);
-	if (fail_waiting(b))
+	/* Between udf_block_stop() and udf_block_end() requests are still to be put back; then the wait begins anew. */
+	if ((b->running || !b->coupled) && fail_waiting(b))
 		dev_warn(b->dev, "no process has performed the requests of its disks for %u ms: they fail from now on\n", b->wait_ms);
 	mutex_unlock(&b->lock);
 }
@@ -133,6 +134,7 @@ static struct udf_block *new_block(struct udf_port *port, unsigned int queues, u
 	mutex_init(&b->lock);
 	mutex_init(&b->touch_lock);
 	INIT_LIST_HEAD(&b->disks);
+	INIT_LIST_HEAD(&b->leaving);
 	INIT_DELAYED_WORK(&b->expire, on_expire);
 	b->wq = alloc_workqueue("udf/%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0, pci_name(port->pdev));
 	ret = b->wq ? mempool_init_kmalloc_pool(&b->tables, 2, UDF_SEGMENTS * sizeof(struct scatterlist)) : -ENOMEM;
@@ -384,7 +386,7 @@ static void free_disk(struct gendisk *disk)
 	free_udf_disk(disk->private_data);
 }
 
-static const struct block_device_operations disk_ops = { .owner = THIS_MODULE, .free_disk = free_disk };
+static const struct block_device_operations disk_ops = { .owner = THIS_MODULE, .free_disk = free_disk, .report_zones = udf_report_zones };
 
 static void name_disk(struct udf_disk *d, struct gendisk *disk)
 {
@@ -394,6 +396,19 @@ static void name_disk(struct udf_disk *d, struct gendisk *disk)
 	set_disk_ro(disk, d->is.flags & UDF_PORT_DISK_READ_ONLY);
 	if (d->is.flags & UDF_PORT_DISK_REMOVABLE)
 		disk->flags |= GENHD_FL_REMOVABLE;
+}
+
+/* With the block's lock. */
+static void remove_disk(struct udf_disk *d)
+{
+	struct udf_block *b = d->block;
+
+	list_move(&d->list, &b->leaving);
+	b->nr_disks--;
+	WRITE_ONCE(d->dead, true);
+	WRITE_ONCE(d->id, 0);
+	resume(d);
+	queue_work(b->wq, &d->remove);
 }
 
 /* Allocating a disk may wait for requests of the others, since they share the tags. */
@@ -414,40 +429,52 @@ static void on_add(struct work_struct *work)
 		if (d->dead)
 			resume(d);
 		mutex_unlock(&b->lock);
-		ret = READ_ONCE(d->dead) ? -ENODEV : device_add_disk(b->dev, disk, disk_groups);
+		ret = d->is.zone_size ? udf_revalidate_zones(disk) : 0;
 	}
+	if (!ret && READ_ONCE(d->dead))
+		ret = -ENODEV;
+	if (!ret)
+		ret = device_add_disk(b->dev, disk, disk_groups);
 	d->added = !ret;
-	if (ret && ret != -ENODEV)
+	mutex_lock(&b->lock);
+	if (ret && !d->dead) {
 		dev_err(b->dev, "%s cannot become a block device: error %d\n", d->is.name, ret);
+		remove_disk(d);		/* whoever announces it next begins anew */
+	}
+	mutex_unlock(&b->lock);
 }
 
-/* It is off the list. */
+static struct udf_disk *find_disk(struct list_head *disks, const char *name)
+{
+	struct udf_disk *d;
+
+	list_for_each_entry(d, disks, list)
+		if (!strcmp(d->is.name, name))
+			return d;
+	return NULL;
+}
+
+/* The next disk of this name has waited for the last one of it to go. */
 static void on_remove(struct work_struct *work)
 {
-	struct udf_disk *d = container_of(work, struct udf_disk, remove);
+	struct udf_disk *d = container_of(work, struct udf_disk, remove), *next;
+	struct udf_block *b = d->block;
 	bool added;
 
 	flush_work(&d->add);
 	added = d->added;
 	if (added)
 		del_gendisk(d->disk);
+	mutex_lock(&b->lock);
+	list_del(&d->list);
+	next = find_disk(&b->disks, d->is.name);
+	if (next && !find_disk(&b->leaving, d->is.name))
+		queue_work(b->wq, &next->add);
+	mutex_unlock(&b->lock);
 	if (d->disk)
 		put_disk(d->disk);
 	if (!added)
 		free_udf_disk(d);
-}
-
-/* With the block's lock. */
-static void remove_disk(struct udf_disk *d)
-{
-	struct udf_block *b = d->block;
-
-	list_del(&d->list);
-	b->nr_disks--;
-	WRITE_ONCE(d->dead, true);
-	WRITE_ONCE(d->id, 0);
-	resume(d);
-	queue_work(b->wq, &d->remove);
 }
 
 static bool is_text(const char *text, size_t size)
@@ -465,22 +492,18 @@ static bool is_name(const char *name)
 	return *name && strlen(name) <= UDF_PORT_DISK_NAME_MAX && !name[strspn(name, UDF_PORT_DISK_NAME_CHARS)];
 }
 
-static bool is_power(u64 value, u64 low, u64 high)
-{
-	return value >= low && value <= high && !(value & (value - 1));
-}
-
 static bool is_valid(const struct udf_port_block_disk *a)
 {
-	const u32 flags = UDF_PORT_DISK_READ_ONLY | UDF_PORT_DISK_WRITE_CACHE | UDF_PORT_DISK_FUA | UDF_PORT_DISK_ROTATIONAL | UDF_PORT_DISK_REMOVABLE;
+	const u32 flags = UDF_PORT_DISK_READ_ONLY | UDF_PORT_DISK_WRITE_CACHE | UDF_PORT_DISK_FUA | UDF_PORT_DISK_ROTATIONAL | UDF_PORT_DISK_REMOVABLE |
+			  UDF_PORT_DISK_ZONED;
 
-	return !(a->flags & ~flags) && a->id && !a->differs && is_power(a->logical_block, SECTOR_SIZE, PAGE_SIZE) &&
-	       is_power(a->physical_block, a->logical_block, SZ_1M) && !(a->io_min % SECTOR_SIZE) && !(a->io_opt % SECTOR_SIZE) &&
+	return !(a->flags & ~flags) && a->id && !a->differs && udf_is_power(a->logical_block, SECTOR_SIZE, PAGE_SIZE) &&
+	       udf_is_power(a->physical_block, a->logical_block, SZ_1M) && !(a->io_min % SECTOR_SIZE) && !(a->io_opt % SECTOR_SIZE) &&
 	       a->max_bytes >= PAGE_SIZE && a->max_segments && a->max_segment_size >= PAGE_SIZE &&
-	       is_power(a->dma_alignment + 1ull, 1, PAGE_SIZE) && is_power(a->virt_boundary + 1ull, 1, SZ_1M) &&
+	       udf_is_power(a->dma_alignment + 1ull, 1, PAGE_SIZE) && udf_is_power(a->virt_boundary + 1ull, 1, SZ_1M) &&
 	       !(a->discard_granularity % SECTOR_SIZE) && !(a->discard_alignment % SECTOR_SIZE) && !(a->size % a->logical_block) &&
 	       a->size <= LLONG_MAX && is_text(a->name, sizeof(a->name)) && is_name(a->name) && is_text(a->serial, sizeof(a->serial)) &&
-	       is_text(a->model, sizeof(a->model)) && is_text(a->wwid, sizeof(a->wwid));
+	       is_text(a->model, sizeof(a->model)) && is_text(a->wwid, sizeof(a->wwid)) && udf_zones_are_valid(a);
 }
 
 static int new_disk(struct udf_block *b, const struct udf_port_block_disk *a)
@@ -497,7 +520,8 @@ static int new_disk(struct udf_block *b, const struct udf_port_block_disk *a)
 	WRITE_ONCE(d->id, a->id);
 	list_add_tail(&d->list, &b->disks);
 	b->nr_disks++;
-	queue_work(b->wq, &d->add);
+	if (!find_disk(&b->leaving, a->name))
+		queue_work(b->wq, &d->add);
 	return 0;
 }
 
@@ -509,7 +533,7 @@ static u32 differs(const struct udf_port_block_disk *was, const struct udf_port_
 		ret |= UDF_PORT_DIFFERS_SERIAL;
 	if (was->size != is->size)
 		ret |= UDF_PORT_DIFFERS_SIZE;
-	if (was->logical_block != is->logical_block || is->flags & ~was->flags & UDF_PORT_DISK_READ_ONLY)
+	if (was->logical_block != is->logical_block || was->zone_size != is->zone_size || is->flags & ~was->flags & UDF_PORT_DISK_READ_ONLY)
 		ret |= UDF_PORT_DIFFERS_FORMAT;
 	return ret;
 }
@@ -521,25 +545,17 @@ static void couple(struct udf_disk *d, u32 id)
 	resume(d);
 }
 
-static struct udf_disk *find_disk(struct udf_block *b, const char *name)
-{
-	struct udf_disk *d;
-
-	list_for_each_entry(d, &b->disks, list)
-		if (!strcmp(d->is.name, name))
-			return d;
-	return NULL;
-}
-
 static int announce(struct udf_block *b, struct udf_port_block_disk *a)
 {
-	struct udf_disk *d = find_disk(b, a->name);
+	struct udf_disk *d = find_disk(&b->disks, a->name);
 	int ret = 0;
 
 	if (d && d->id && d->id != a->id)
 		return -EEXIST;
 	if (!d && b->nr_disks == UDF_PORT_DISKS_MAX)
 		return -EMFILE;
+	if (a->zone_size && (!UDF_ZONED || (d && d->id && d->is.size != a->size)))
+		return -EOPNOTSUPP;
 	if (d && d->id) {
 		if (d->is.size != a->size && d->disk)
 			set_capacity_and_notify(d->disk, a->size >> SECTOR_SHIFT);

@@ -58,7 +58,7 @@ struct udf_block {
 	struct delayed_work expire;
 
 	struct mutex lock;		/* what follows */
-	struct list_head disks;
+	struct list_head disks, leaving;	/* to come and there; being removed */
 	unsigned int nr_disks;
 	bool running;			/* there is a session that performs requests */
 	bool coupled;			/* a disk was, in this session */
@@ -87,5 +87,16 @@ extern const unsigned int udf_block_request_size;		/* what each request has for 
 int udf_queue_reap(struct udf_queue *q);			/* end what the process has completed; may sleep. -EPROTO: the ring is broken */
 /* End what is in flight, or send it back to be issued again; the device must be quiet. FAIL: see struct udf_port_block_start. */
 void udf_queue_take_back(struct udf_queue *q, bool fail);
+
+/* block-zone.c */
+bool udf_zones_are_valid(const struct udf_port_block_disk *a);
+int udf_report_zones(struct gendisk *disk, sector_t sector, unsigned int nr, report_zones_cb cb, void *data);
+/* The append RQ has succeeded, and its data is OFFSET sectors into its zone, says the process: the result, for who has requested it. */
+blk_status_t udf_zone_appended(struct request *rq, u32 offset);
+
+static inline bool udf_is_power(u64 value, u64 low, u64 high)
+{
+	return value >= low && value <= high && !(value & (value - 1));
+}
 
 #endif

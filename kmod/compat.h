@@ -27,6 +27,41 @@ static inline void udf_eventfd_signal(struct eventfd_ctx *ctx)
 #endif
 }
 
+/* Zoned disks, as 6.1 has them: a scheduler sees to it that there is one write at a time to each zone. 6.8 begins to change that. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0) && defined(CONFIG_BLK_DEV_ZONED)
+#define UDF_ZONED 1
+
+static inline void udf_set_zoned(struct gendisk *disk, const struct udf_port_block_disk *a)
+{
+	struct request_queue *q = disk->queue;
+
+	disk_set_zoned(disk, BLK_ZONED_HM);
+	blk_queue_chunk_sectors(q, a->zone_size >> SECTOR_SHIFT);
+	blk_queue_zone_write_granularity(q, a->zone_write_granularity);
+	blk_queue_max_zone_append_sectors(q, a->zone_max_append >> SECTOR_SHIFT);
+	disk_set_max_open_zones(disk, a->zone_max_open);
+	disk_set_max_active_zones(disk, a->zone_max_active);
+	blk_queue_flag_set(QUEUE_FLAG_ZONE_RESETALL, q);
+	blk_queue_required_elevator_features(q, ELEVATOR_F_ZBD_SEQ_WRITE);
+}
+
+static inline int udf_revalidate_zones(struct gendisk *disk)
+{
+	return blk_revalidate_disk_zones(disk, NULL);
+}
+#else
+#define UDF_ZONED 0
+
+static inline void udf_set_zoned(struct gendisk *disk, const struct udf_port_block_disk *a)
+{
+}
+
+static inline int udf_revalidate_zones(struct gendisk *disk)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
 /*
  * A disk with the limits of A, of requests that are mapped for DEV and have at most SEGMENTS segments. Its private data of the queue is DATA.
  * Returns it or an error pointer.
@@ -65,6 +100,8 @@ static inline struct gendisk *udf_alloc_disk(struct blk_mq_tag_set *tags, const 
 	if (!(a->flags & UDF_PORT_DISK_ROTATIONAL))
 		blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
 	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
+	if (a->flags & UDF_PORT_DISK_ZONED)
+		udf_set_zoned(disk, a);
 	return disk;
 #else
 	struct queue_limits lim = {

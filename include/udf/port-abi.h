@@ -335,6 +335,7 @@ struct udf_port_reset {
 #define UDF_PORT_REQUEST_BITS	43	/* device addresses of requests are below 1 << this */
 #define UDF_PORT_QUEUES_MAX	64
 #define UDF_PORT_DISKS_MAX	64	/* of one port */
+#define UDF_PORT_ZONES_MAX	(1u << 20)	/* of one disk */
 #define UDF_PORT_DISK_NAME_MAX	13	/* bytes: what a block device's name has room for behind "udf-0000:03:00.0-" */
 #define UDF_PORT_DISK_NAME_CHARS	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
@@ -392,11 +393,12 @@ struct udf_port_block_eventfd {
 #define UDF_PORT_DISK_FUA		4u
 #define UDF_PORT_DISK_ROTATIONAL	8u
 #define UDF_PORT_DISK_REMOVABLE		16u
+#define UDF_PORT_DISK_ZONED		32u	/* host-managed: zones are written from their begin to their end */
 
 /* struct udf_port_block_disk: differs */
 #define UDF_PORT_DIFFERS_SERIAL		1u	/* serial, model or wwid */
 #define UDF_PORT_DIFFERS_SIZE		2u
-#define UDF_PORT_DIFFERS_FORMAT		4u	/* logical block, or read-only though it was not */
+#define UDF_PORT_DIFFERS_FORMAT		4u	/* logical block, size of zones, or read-only though it was not */
 
 /**
  * struct udf_port_block_disk - UDF_PORT_BLOCK_DISK: announce a disk, or a change of its size
@@ -422,10 +424,17 @@ struct udf_port_block_eventfd {
  * @serial: printable, ends with a 0, as the next two
  * @model: for people
  * @wwid: world-wide id
+ * @zone_size: bytes, a power of two, of all zones but the last, which may be smaller; at most UDF_PORT_ZONES_MAX zones. This and the next four:
+ *	0 if the disk is not zoned
+ * @zone_max_append: bytes, of one append
+ * @zone_max_open: zones, 0: any number
+ * @zone_max_active: zones, 0: any number
+ * @zone_write_granularity: bytes, of which writes are multiples
  * @reserved: 0
  *
  * The block device stays until UDF_PORT_BLOCK_GONE or until the port is unbound: its requests wait while no process has announced it. It
  * shows up soon after the call, and is read for partitions. -EEXIST: @name is announced already, by another id. -EMFILE: UDF_PORT_DISKS_MAX.
+ * -EOPNOTSUPP: the module has no zoned disks with this kernel; or a zoned disk's size has changed, which has no effect.
  */
 struct udf_port_block_disk {
 	__u32 flags;
@@ -449,7 +458,12 @@ struct udf_port_block_disk {
 	char serial[64];
 	char model[64];
 	char wwid[160];
-	__u64 reserved[4];
+	__u64 zone_size;
+	__u32 zone_max_append;
+	__u32 zone_max_open;
+	__u32 zone_max_active;
+	__u32 zone_write_granularity;
+	__u64 reserved;
 };
 
 /**

@@ -38,10 +38,22 @@ enum udf_ring_op {
 	UDF_RING_WRITE_ZEROES,
 };
 
+/* Of zoned disks, from the kernel alone. SECTOR is the zone's first, LENGTH 0 but for the data of an append and the memory of a report. */
+enum udf_ring_zone_op {
+	UDF_RING_ZONE_APPEND = UDF_RING_WRITE_ZEROES + 1,
+	UDF_RING_ZONE_RESET,
+	UDF_RING_ZONE_RESET_ALL,
+	UDF_RING_ZONE_OPEN,
+	UDF_RING_ZONE_CLOSE,
+	UDF_RING_ZONE_FINISH,
+	UDF_RING_ZONE_REPORT,		/* fills memory with the kernel's struct blk_zone (64 bytes each), from SECTOR on, to the disk's end at most */
+};
+
 enum udf_ring_flag {
 	UDF_RING_FUA = 1,		/* write, write-zeroes: on stable media before completion */
 	UDF_RING_NOUNMAP = 2,		/* write-zeroes: keep the blocks allocated */
 	UDF_RING_NOFALLBACK = 4,	/* write-zeroes: -EOPNOTSUPP rather than writing pages of zeroes */
+	UDF_RING_AGAIN = 8,		/* was given to a consumer before this one, which may have performed it or a part of it */
 };
 
 #define UDF_RING_REGION_SHIFT	48		/* in a segment's address: REGION << this | OFFSET */
@@ -57,7 +69,7 @@ struct udf_ring_segment {
 
 /* A request. Zero in what an operation does not use. */
 struct udf_ring_sqe {
-	unsigned char op;		/* enum udf_ring_op */
+	unsigned char op;		/* enum udf_ring_op, udf_ring_zone_op */
 	unsigned char flags;		/* enum udf_ring_flag */
 	unsigned short nr_segments;	/* > UDF_RING_INLINE: segment[0] describes a list of so many, in such memory */
 	unsigned int disk;		/* id */
@@ -70,7 +82,7 @@ struct udf_ring_sqe {
 struct udf_ring_cqe {
 	unsigned long user_data;
 	int result;			/* 0 or a negative errno */
-	unsigned int reserved;
+	unsigned int value;		/* of an append: where in its zone the data is, in sectors; else 0 */
 };
 
 /* The shared head; the entries follow. */
@@ -229,14 +241,19 @@ static inline int udf_ring_wait_sq(struct udf_ring *r)
 	return udf_ring_peek(r);
 }
 
-/* Consumer: complete a request that was taken; invisible until shown. */
-static inline void udf_ring_put(struct udf_ring *r, unsigned long user_data, int result)
+/* Consumer: complete a request that was taken; invisible until shown. VALUE: see struct udf_ring_cqe. */
+static inline void udf_ring_put_value(struct udf_ring *r, unsigned long user_data, int result, unsigned int value)
 {
 	struct udf_ring_cqe *c = &r->cqes[r->cq++ & r->mask];
 
 	c->user_data = user_data;
 	c->result = result;
-	c->reserved = 0;
+	c->value = value;
+}
+
+static inline void udf_ring_put(struct udf_ring *r, unsigned long user_data, int result)
+{
+	udf_ring_put_value(r, user_data, result, 0);
 }
 
 /* Consumer: show the last N completions that were put (not 0). Returns 1 when the producer must be woken. */

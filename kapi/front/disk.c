@@ -101,6 +101,14 @@ static void fill_limits(struct host_front_disk *r, struct gendisk *disk)
 	r->discard_alignment = bdev_discard_alignment(bdev);
 	r->max_write_zeroes = (unsigned long)bdev_write_zeroes_sectors(bdev) << SECTOR_SHIFT;
 	r->virt_boundary = queue_virt_boundary(q);
+	/* a host-aware disk can be used as one that has no zones */
+	if (bdev_zoned_model(bdev) != BLK_ZONED_HM)
+		return;
+	r->zone_size = (unsigned long)bdev_zone_sectors(bdev) << SECTOR_SHIFT;
+	r->zone_max_append = min(bdev_max_zone_append_sectors(bdev), UINT_MAX >> SECTOR_SHIFT) << SECTOR_SHIFT;
+	r->zone_max_open = bdev_max_open_zones(bdev);
+	r->zone_max_active = bdev_max_active_zones(bdev);
+	r->zone_write_granularity = bdev_zone_write_granularity(bdev);
 }
 
 static void publish(unsigned int slot, const struct host_front_disk *r)
@@ -171,13 +179,14 @@ static int open_bdev(struct kapi_disk *d)
 
 /*
  * Requests come in the order that somebody else has chosen, an application or the block layer of the machine's kernel: where the order does
- * not matter to the disk, sorting them once more only takes time. The kernel gives each disk with one hardware queue a scheduler.
+ * not matter to the disk, sorting them once more only takes time. The kernel gives each disk with one hardware queue a scheduler, and each with
+ * zones, where it keeps what a write was divided into in order.
  */
 static void drop_scheduler(struct kapi_disk *d)
 {
 	struct request_queue *q = bdev_get_queue(d->bdev);
 
-	if (!bdev_nonrot(d->bdev))
+	if (!bdev_nonrot(d->bdev) || bdev_is_zoned(d->bdev))
 		return;
 	mutex_lock(&q->sysfs_lock);
 	elv_iosched_store(q, "none", 4);

@@ -5,6 +5,7 @@
  *   disk.c     the disks that drivers registered: found by their uevents, opened on demand, described in the host's table
  *   queue.c    a kernel thread per vCPU that takes requests from rings; completions
  *   request.c  a request as bios of the block layer
+ *   zone.c     requests of zoned disks
  *   memory.c   chunks of the arena for the application's buffers
  *   foreign.c  memory of others, which the device reaches
  *
@@ -118,6 +119,17 @@ void kapi_queue_again(struct kapi_request *r);
 void kapi_request_start(struct kapi_request *r);
 /* The same for what takes long, or for what could not be started without waiting. */
 void kapi_request_slow(struct work_struct *work);
+
+/* The segments of R's data, checked; an error pointer: they are not as they must be. Once for each request. */
+struct bio_vec *kapi_request_table(struct kapi_request *r);
+/* ERR as who has sent R shall see it. */
+int kapi_request_error(const struct kapi_request *r, int err);
+
+/* zone.c */
+/* Whether R, whose disk is known, is to be performed by kapi_zone_perform(), which sleeps, rather than as others are. */
+bool kapi_zone_is_special(const struct kapi_request *r);
+/* Returns 0 or a negative errno. */
+int kapi_zone_perform(struct kapi_request *r);
 
 /* queue.c */
 /* The N segments that a request of Q's has listed at ADDR; NULL: it may not. Any context. */

@@ -91,10 +91,13 @@ static void tell_due(struct front_cpu *c)
 static void put(struct kapi_queue *q, struct kapi_request *r, int result)
 {
 	unsigned long user_data = r->sqe.user_data;
+	unsigned int value = 0;
 
+	if (r->sqe.op == UDF_RING_ZONE_APPEND && !result)
+		value = r->bio.bi_iter.bi_sector - r->sqe.sector;
 	r->next = q->freed;
 	q->freed = r;
-	udf_ring_put(&q->ring, user_data, result);
+	udf_ring_put_value(&q->ring, user_data, result, value);
 }
 
 /* From NODE on, those of the first one's queue and disk, under one lock. Returns the next one. */

@@ -28,7 +28,9 @@ static int check_range(const struct kapi_request *r)
 	unsigned long block = bdev_logical_block_size(bdev);
 	u64 sectors = bdev_nr_sectors(bdev);
 
-	if (r->sqe.op == UDF_RING_FLUSH)
+	if (r->sqe.op >= UDF_RING_ZONE_APPEND && !(r->traits->gathered && bdev_is_zoned(bdev)))
+		return -EINVAL;
+	if (r->sqe.op == UDF_RING_FLUSH || r->sqe.op > UDF_RING_ZONE_APPEND)
 		return 0;
 	if (!r->sqe.length || (r->sqe.length | r->sqe.sector << SECTOR_SHIFT) & (block - 1) ||
 	    r->sqe.sector > U64_MAX >> SECTOR_SHIFT)
@@ -78,8 +80,8 @@ static int fill_table(struct kapi_request *r, const struct udf_ring_segment *lis
 	return sum == r->sqe.length ? 0 : -EINVAL;
 }
 
-/* Memory of a read or write. Returns the table of segments or an error pointer. */
-static struct bio_vec *prepare_table(struct kapi_request *r)
+/* Memory of a read or write. */
+struct bio_vec *kapi_request_table(struct kapi_request *r)
 {
 	const struct udf_ring_segment *list = r->sqe.segment;
 	struct bio_vec *table = r->vec;
@@ -105,7 +107,7 @@ static struct bio_vec *prepare_table(struct kapi_request *r)
  * The error as an application shall see it. A disk that was removed fails what is in its queue as an I/O error, which is said more
  * exactly; a medium error is -ENODATA within the block layer, and EIO to who reads a block device.
  */
-static int user_error(const struct kapi_request *r, int err)
+int kapi_request_error(const struct kapi_request *r, int err)
 {
 	if (err && test_bit(GD_DEAD, &r->disk->disk->state))
 		return -ENODEV;
@@ -115,7 +117,7 @@ static int user_error(const struct kapi_request *r, int err)
 static void request_end(struct bio *bio)
 {
 	struct kapi_request *r = bio->bi_private;
-	int err = user_error(r, blk_status_to_errno(bio->bi_status));
+	int err = kapi_request_error(r, blk_status_to_errno(bio->bi_status));
 	bool again = bio->bi_status == BLK_STS_AGAIN && bio->bi_opf & REQ_NOWAIT;
 
 	if (bio->bi_blkg || bio->bi_opf & REQ_INTEGRITY)
@@ -162,7 +164,7 @@ static void submit(struct kapi_request *r, struct bio_vec *table, unsigned int n
 /* OPF: flags for the way in which it is submitted. */
 static void submit_data(struct kapi_request *r, blk_opf_t opf)
 {
-	struct bio_vec *table = prepare_table(r);
+	struct bio_vec *table = kapi_request_table(r);
 
 	if (IS_ERR(table)) {
 		kapi_queue_complete(r, PTR_ERR(table));
@@ -171,8 +173,8 @@ static void submit_data(struct kapi_request *r, blk_opf_t opf)
 	if (r->traits->polls && !r->again && !(r->sqe.flags & UDF_RING_FUA) && kapi_queue_poll(r))
 		opf |= REQ_POLLED | REQ_NOWAIT;
 	/* As a direct write of an application that waits for it: not throttled as writeback is. */
-	if (r->sqe.op == UDF_RING_WRITE)
-		opf |= REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | (r->sqe.flags & UDF_RING_FUA ? REQ_FUA : 0);
+	if (r->sqe.op != UDF_RING_READ)
+		opf |= (r->sqe.op == UDF_RING_WRITE ? REQ_OP_WRITE : REQ_OP_ZONE_APPEND) | REQ_SYNC | REQ_IDLE | (r->sqe.flags & UDF_RING_FUA ? REQ_FUA : 0);
 	submit(r, table, r->sqe.nr_segments, opf);
 }
 
@@ -196,6 +198,10 @@ void kapi_request_start(struct kapi_request *r)
 		kapi_queue_complete(r, err);
 		return;
 	}
+	if (kapi_zone_is_special(r)) {
+		queue_work(kapi_front_wq, &r->work);
+		return;
+	}
 	if (opf & REQ_NOWAIT && !bdev_nowait(r->disk->bdev)) {
 		kapi_queue_again(r);
 		return;
@@ -203,6 +209,7 @@ void kapi_request_start(struct kapi_request *r)
 	switch (r->sqe.op) {
 	case UDF_RING_READ:
 	case UDF_RING_WRITE:
+	case UDF_RING_ZONE_APPEND:
 		submit_data(r, opf);
 		return;
 	case UDF_RING_FLUSH:
@@ -244,9 +251,11 @@ void kapi_request_slow(struct work_struct *work)
 		r->sqe.op == UDF_RING_FLUSH ? submit_flush(r, 0) : submit_data(r, 0);
 		return;
 	}
-	if (r->sqe.op == UDF_RING_DISCARD)
+	if (kapi_zone_is_special(r))
+		err = kapi_zone_perform(r);
+	else if (r->sqe.op == UDF_RING_DISCARD)
 		err = blkdev_issue_discard(r->disk->bdev, r->sqe.sector, sectors, GFP_NOIO);
 	else
 		err = write_zeroes(r, sectors);
-	kapi_queue_complete(r, user_error(r, err));
+	kapi_queue_complete(r, kapi_request_error(r, err));
 }

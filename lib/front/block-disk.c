@@ -39,7 +39,7 @@ static void refuse(struct udf_block *b, struct udf_block_disk *d, const char *fm
 static void differs(struct udf_block *b, struct udf_block_disk *d, unsigned int how)
 {
 	const char *why = how & UDF_PORT_DIFFERS_SERIAL ? "the serial number differs" :
-			  how & UDF_PORT_DIFFERS_SIZE ? "the size differs" : "the format of its blocks differs, or it is read-only now";
+			  how & UDF_PORT_DIFFERS_SIZE ? "the size differs" : "the format of its blocks or zones differs, or it is read-only now";
 
 	if (d->state != UDF_BLOCK_DIFFERS || strcmp(d->why, why))
 		udf_log_error("/dev/udf-%s-%s waits for another disk than the %s that is there: %s (serial %s, %lu bytes, blocks of %u). It goes on "
@@ -82,8 +82,6 @@ static const char *unsuitable(const struct host_front_disk *r)
 {
 	size_t len = strlen(r->name);
 
-	if (r->flags & HOST_DISK_ZONED)
-		return "it is zoned";
 	if (!len || len > UDF_PORT_DISK_NAME_MAX || strspn(r->name, UDF_PORT_DISK_NAME_CHARS) != len)
 		return "its name is too long, or has other characters than letters, digits, - and _";
 	return NULL;
@@ -128,6 +126,12 @@ static void describe(struct udf_port_block_disk *p, const struct host_front_disk
 	p->size = r->size;
 	p->max_discard = r->max_discard;
 	p->max_write_zeroes = r->max_write_zeroes;
+	p->flags |= r->zone_size ? UDF_PORT_DISK_ZONED : 0;
+	p->zone_size = r->zone_size;
+	p->zone_max_append = r->zone_max_append;
+	p->zone_max_open = r->zone_max_open;
+	p->zone_max_active = r->zone_max_active;
+	p->zone_write_granularity = r->zone_write_granularity;
 	copy_text(p->name, sizeof(p->name), r->name);
 	copy_text(p->serial, sizeof(p->serial), r->serial);
 	copy_text(p->model, sizeof(p->model), r->model);
@@ -182,9 +186,14 @@ static void announce(struct udf_block *b, struct udf_block_disk *d)
 		set_state(b, d, UDF_BLOCK_COUPLED, "");
 		return;
 	}
+	/* it has changed, into one that cannot be a block device, so that there is none for it any more */
+	if (err && err != -ENODEV && d->state == UDF_BLOCK_COUPLED)
+		b->ops->gone(b->port, d->is.id);
 	close_disk(b, d);
 	if (!err)
 		differs(b, d, p.differs);
+	else if (err == -EOPNOTSUPP)
+		refuse(b, d, "it is zoned, for which udf_port.ko has nothing with this kernel, or its size has changed meanwhile");
 	else if (err == -EMFILE)
 		refuse(b, d, "the port has %u already", UDF_PORT_DISKS_MAX);
 	else if (err != -ENODEV)

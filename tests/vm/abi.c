@@ -698,6 +698,12 @@ static void fuzz_block(void)
 		words = (uint32_t *)&d;
 		d.name[4] = (char)('0' + random64() % 8);
 		d.id = 1 + (uint32_t)(random64() % 8);
+		if (random64() % 4 == 0) {
+			d.flags = UDF_PORT_DISK_ZONED;
+			d.zone_size = 65536;
+			d.zone_max_append = 4096;
+			d.zone_write_granularity = 512;
+		}
 		for (uint64_t i = random64() % 3; i; i--)
 			words[random64() % (sizeof(d) / 4)] = (uint32_t)interesting();
 		ioctl(fd, UDF_PORT_BLOCK_DISK, &d);
@@ -726,8 +732,10 @@ static void fuzz_map(void)
 	munmap(p, len);
 }
 
-static void fuzz(unsigned long n, const char *path)
+/* N calls; others with another WHICH */
+static void fuzz(unsigned long n, unsigned long which, const char *path)
 {
+	seed += which * 0x9e3779b97f4a7c15ull;
 	fuzz_memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	while (n--) {
 		unsigned int what = random64() % 64;
@@ -1095,7 +1103,7 @@ static void hold(void)
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
-		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|early|scatter|hold DEVICE-FILE [ARGUMENT]\n");
+		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|early|scatter|hold DEVICE-FILE [ARGUMENT...]\n");
 		return 2;
 	}
 	start(argv[2]);
@@ -1106,7 +1114,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[1], "bad"))
 		bad(argv[2]);
 	else if (!strcmp(argv[1], "fuzz"))
-		fuzz(argc > 3 ? strtoul(argv[3], NULL, 10) : 1000, argv[2]);
+		fuzz(argc > 3 ? strtoul(argv[3], NULL, 10) : 1000, argc > 4 ? strtoul(argv[4], NULL, 10) : 0, argv[2]);
 	else if (!strcmp(argv[1], "busy"))
 		busy();
 	else if (!strcmp(argv[1], "die"))

@@ -28,8 +28,8 @@ unused() { grep -q '^udf_port [0-9]* 0 ' /proc/modules; }
 insmod "$kmod"
 for device in 0000:01:00.0 0000:02:00.0 0000:03:00.0; do
 	vm_bind $device
-	for what in good bad "fuzz $calls"; do
-		# shellcheck disable=SC2086 # what and its argument
+	for what in good bad "fuzz $calls ${device:6:1}"; do
+		# shellcheck disable=SC2086 # what and its arguments
 		set -- ${what%% *} /dev/udf/$device ${what#* }
 		echo "$device: $1"
 		"$abi" "$@"

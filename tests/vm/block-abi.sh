@@ -84,6 +84,24 @@ end
 ! dd if=$dev of=/dev/null bs=4k count=1 iflag=direct || exit 1
 state failing
 dmesg | grep "no process has performed the requests of its disks for 500 ms"
+# the limit is one from the last death on: so if that of the death before is reached while the device is made quiet
+ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
+is_over() { [ "$(ms)" -ge $limit ]; }
+for before in 120 90 60 30; do
+	start serve $port /run/disk wait=1500
+	end
+	limit=$(($(ms) + 1500 - before))
+	start hold $port /run/disk wait=1500
+	dd if=$dev of=/dev/null bs=4k count=1 iflag=direct &
+	reader=$!
+	vm_until 10 grep -q took said
+	vm_until 10 is_over
+	limit=$(($(ms) + 1500))
+	end
+	vm_until 10 test ! -e /proc/$reader
+	is_over
+	! wait $reader || exit 1
+done
 start serve $port /run/disk fail=1 queues=1
 dd if=$dev bs=64k count=10 iflag=direct | cmp - <(head -c 640k /run/data)
 end
@@ -107,6 +125,13 @@ for what in lie break; do
 	end
 done
 dmesg | grep 'taken from its process: its process has broken a ring'
+
+# removed while its partitions are looked for, and another one of the same name comes
+start renew $port /run/disk name=ram2
+vm_until 10 grep -q renewed said
+vm_until 10 grep -qs coupled /sys/block/udf-0000:01:00.0-ram2/state
+dd if=/dev/udf-0000:01:00.0-ram2 bs=64k count=1 iflag=direct | cmp - <(head -c 64k /run/disk)
+end
 
 # gone with the port
 start serve $port /run/disk

@@ -7,6 +7,8 @@
  *	ioctls	those that every disk has; those of other devices, each of which must be refused
  *	end	around the end of the disk; read-only; exclusive
  *	failed	every access fails with EIO or ENXIO: the device is gone
+ *	pieces	a zoned disk: writes to its first zone, in one request that an NVMe driver's disk has to divide
+ *	append	a zoned disk of an NVMe driver's: appends go where its second zone's write pointer is, and say so
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -235,10 +237,62 @@ static void test_failed(void)
 	CHECK(pwrite(fd, mem, 4096, 0) == -1 && (errno == EIO || errno == ENXIO || errno == ENODEV || errno == ENOSPC));
 }
 
+/* Memory that is no whole pages: a command has one piece. */
+static void test_pieces(void)
+{
+	enum { PIECES = 64, SIZE = 512 };
+	struct blk_zone_range range = { .nr_sectors = limit("chunk_sectors") };
+	unsigned char *mem = area(PIECES * 4096), *back = area(PIECES * SIZE);
+	struct iovec v[PIECES];
+
+	for (size_t i = 0; i < PIECES; i++) {
+		v[i] = (struct iovec){ mem + i * 4096, SIZE };
+		for (size_t k = 0; k < SIZE; k++)
+			mem[i * 4096 + k] = pattern(i * SIZE + k);
+	}
+	OK(ioctl(fd, BLKRESETZONE, &range));
+	CHECK(pwritev(fd, v, PIECES, 0) == PIECES * SIZE);
+	CHECK(pread(fd, back, PIECES * SIZE, 0) == PIECES * SIZE);
+	check_pattern(back, 0, PIECES * SIZE);
+}
+
+/* Returns where the COUNT blocks at MEM are now, in blocks; -1: they are not. */
+static int64_t append(const void *mem, unsigned int count, uint64_t zone)
+{
+	struct nvme_passthru_cmd64 c = {
+		.opcode = 0x7d, .nsid = (uint32_t)ioctl(fd, NVME_IOCTL_ID), .addr = (uintptr_t)mem, .data_len = count * block,
+		.cdw10 = (uint32_t)zone, .cdw11 = (uint32_t)(zone >> 32), .cdw12 = count - 1,
+	};
+
+	return ioctl(fd, NVME_IOCTL_IO64_CMD, &c) ? -1 : (int64_t)c.result;
+}
+
+static void test_append(void)
+{
+	const unsigned int counts[] = { 8, 1, 100, 256 };
+	uint64_t zone = (limit("chunk_sectors") << 9) / block, at = zone;
+	struct blk_zone_range range = { .sector = limit("chunk_sectors"), .nr_sectors = limit("chunk_sectors") };
+	unsigned char *mem = area(1 << 20), *back = area(1 << 20);
+
+	OK(ioctl(fd, BLKRESETZONE, &range));
+	for (size_t i = 0; i < 256 * (size_t)block; i++)
+		mem[i] = pattern(i);
+	for (unsigned int i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		CHECK(append(mem, counts[i], zone) == (int64_t)at);
+		CHECK(pread(fd, back, counts[i] * block, (off_t)(at * block)) == (ssize_t)(counts[i] * block));
+		CHECK(!memcmp(mem, back, counts[i] * block));
+		at += counts[i];
+	}
+	/* not at a zone's begin */
+	CHECK(append(mem, 1, zone + 8) == -1);
+	OK(ioctl(fd, BLKFINISHZONE, &range));
+	CHECK(append(mem, 1, zone) == -1);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 3) {
-		fprintf(stderr, "usage: block-calls memory|ioctls|end|failed DISK\n");
+		fprintf(stderr, "usage: block-calls memory|ioctls|end|failed|pieces|append DISK\n");
 		return 2;
 	}
 	disk = argv[2];
@@ -262,6 +316,10 @@ int main(int argc, char **argv)
 		test_ioctls();
 	else if (!strcmp(argv[1], "end"))
 		test_end();
+	else if (!strcmp(argv[1], "pieces"))
+		test_pieces();
+	else if (!strcmp(argv[1], "append"))
+		test_append();
 	else
 		return 2;
 	return 0;

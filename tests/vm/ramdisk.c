@@ -4,18 +4,24 @@
  *
  * It announces a disk, and performs its requests itself: it copies between FILE and the memory of requests, as it may touch that.
  *
- *	serve	until it is killed
+ *	serve	until it is killed; says "again" for each request that another process has had
  *	hold	takes requests, says "took" for each, and completes none
  *	lie	serves, but writes into the rings whatever comes to its mind; expects to lose the port
  *	break	serves some, then says that there are more completions than can be: loses the port
  *	bad	everything that must be refused, and with which error
+ *	renew	takes a request, removes the disk, announces another one of the same name, says "renewed", and serves half a second later
  *	once	announces the disk and prints "coupled", or what differs
  *
  * NAME=VALUE: serial=TEXT, block=BYTES, name=TEXT, queues=N, flags=N, fail=1, wait=MS, discard=0|1, boundary=MASK
+ *	zone=BYTES	the disk is zoned; all zones are empty at first, and are written wherever it is asked for
+ *	conv=N	so many zones at the disk's begin are conventional
+ *	report=LIE	of the last zone: start, len, capacity, capacity0, type, cond, or none: it writes nothing. wp: a pointer beyond the zone
+ *	append=OFFSET	what it says of where appended data is, in sectors
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/blkzoned.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -53,6 +59,9 @@ static struct udf_port_block_disk disk = {
 static struct udf_ring ring[UDF_PORT_QUEUES_MAX];
 static char *memory;
 static unsigned int breaking;		/* after so many requests; 0: never */
+static uint64_t pointer[1024];		/* write pointers, sectors within the zone */
+static const char *report_lie = "";
+static unsigned int append_lie, appended, conventional;
 
 static void set(const char *option)
 {
@@ -78,6 +87,14 @@ static void set(const char *option)
 		layout.wait_ms = (__u32)number;
 	else if (!strncmp(option, "boundary", len))
 		disk.virt_boundary = (__u32)number;
+	else if (!strncmp(option, "zone", len))
+		disk.zone_size = number;
+	else if (!strncmp(option, "report", len))
+		report_lie = value;
+	else if (!strncmp(option, "conv", len))
+		conventional = (unsigned int)number;
+	else if (!strncmp(option, "append", len))
+		append_lie = (unsigned int)number;
 	else if (!strncmp(option, "discard", len) && !number)
 		disk.max_discard = disk.max_write_zeroes = 0;
 }
@@ -92,6 +109,13 @@ static void begin(const char *path, const char *file)
 	CHECK(fd >= 0 && backing >= 0);
 	OK(fstat(backing, &st));
 	size = disk.size = (uint64_t)st.st_size;
+	if (disk.zone_size) {
+		CHECK(size / disk.zone_size <= sizeof(pointer) / sizeof(pointer[0]));
+		disk.flags |= UDF_PORT_DISK_ZONED;
+		disk.zone_max_append = 262144;
+		disk.zone_max_open = 3;
+		disk.zone_write_granularity = disk.logical_block;
+	}
 	data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, backing, 0);
 	CHECK(data != MAP_FAILED);
 	OK(ioctl(fd, UDF_PORT_BLOCK_START, &layout));
@@ -144,15 +168,81 @@ static int transfer(unsigned int queue, const struct udf_ring_sqe *e)
 	return 0;
 }
 
+static void lie_of_zone(struct blk_zone *z)
+{
+	const char *what = report_lie;
+
+	z->start += !strcmp(what, "start") ? 8 : 0;
+	z->len -= !strcmp(what, "len") ? 8 : 0;
+	z->capacity = !strcmp(what, "capacity") ? z->len + 8 : !strcmp(what, "capacity0") ? 0 : z->capacity;
+	z->type = !strcmp(what, "type") ? 4 : z->type;
+	z->cond = !strcmp(what, "cond") ? 5 : z->cond;
+	z->wp = !strcmp(what, "wp") ? ~0ull : z->wp;
+}
+
+static int report(const struct udf_ring_sqe *e)
+{
+	const uint64_t sectors = disk.zone_size >> 9;
+	struct blk_zone *z = (void *)(requests + e->segment[0].addr);
+	uint64_t at = e->sector;
+	unsigned int i;
+
+	CHECK(disk.zone_size && e->nr_segments == 1 && e->segment[0].len == e->length && e->length >= sizeof(*z) && !(at % sectors));
+	for (i = 0; i < e->length / sizeof(*z) && at < size >> 9 && strcmp(report_lie, "none"); i++, at += sectors) {
+		z[i] = (struct blk_zone){ .start = at, .len = sectors, .capacity = sectors, .wp = at + pointer[at / sectors],
+					  .type = BLK_ZONE_TYPE_SEQWRITE_REQ, .cond = BLK_ZONE_COND_IMP_OPEN };
+		if (at / sectors < conventional) {
+			z[i].type = BLK_ZONE_TYPE_CONVENTIONAL;
+			z[i].cond = BLK_ZONE_COND_NOT_WP;
+		}
+		if (at + sectors == size >> 9)
+			lie_of_zone(&z[i]);
+	}
+	return 0;
+}
+
+static int zone(unsigned int queue, const struct udf_ring_sqe *e)
+{
+	const uint64_t sectors = disk.zone_size >> 9;
+	struct udf_ring_sqe write = *e;
+
+	CHECK(disk.zone_size && e->sector < size >> 9 && !(e->sector % sectors));
+	if (e->op == UDF_RING_ZONE_REPORT)
+		return report(e);
+	if (e->op != UDF_RING_ZONE_APPEND) {
+		CHECK(e->op <= UDF_RING_ZONE_FINISH && !e->length && !e->nr_segments);
+		if (e->op != UDF_RING_ZONE_RESET_ALL && e->sector / sectors < conventional)
+			return -EIO;
+		for (uint64_t i = 0; i < size / disk.zone_size; i++)
+			if (e->op == UDF_RING_ZONE_RESET_ALL || i == e->sector / sectors)
+				pointer[i] = e->op == UDF_RING_ZONE_FINISH ? sectors : e->op <= UDF_RING_ZONE_RESET_ALL ? 0 : pointer[i];
+		return 0;
+	}
+	write.op = UDF_RING_WRITE;
+	write.sector += appended = (unsigned int)pointer[e->sector / sectors];
+	if (appended + (e->length >> 9) > sectors)
+		return -EIO;
+	pointer[e->sector / sectors] += e->length >> 9;
+	if (append_lie)
+		appended = append_lie;
+	return transfer(queue, &write);
+}
+
 static int perform(unsigned int queue, const struct udf_ring_sqe *e)
 {
+	appended = 0;
 	CHECK(e->disk == disk.id);
+	if (e->op >= UDF_RING_ZONE_APPEND)
+		return zone(queue, e);
 	if (e->op == UDF_RING_FLUSH)
 		return 0;
 	CHECK(e->length && e->sector << 9 <= size && e->length <= size - (e->sector << 9));
 	switch (e->op) {
-	case UDF_RING_READ:
 	case UDF_RING_WRITE:
+		if (disk.zone_size)
+			pointer[(e->sector << 9) / disk.zone_size] = (e->sector + (e->length >> 9)) % (disk.zone_size >> 9);
+		return transfer(queue, e);
+	case UDF_RING_READ:
 		return transfer(queue, e);
 	case UDF_RING_DISCARD:
 	case UDF_RING_WRITE_ZEROES:
@@ -226,6 +316,10 @@ static void serve(bool completing, bool lying)
 				if (got < 0)
 					return;		/* its lies have made it so */
 				idle = false;
+				if (e.flags & UDF_RING_AGAIN && completing) {
+					puts("again");
+					fflush(stdout);
+				}
 				if (!completing) {
 					puts("took");
 					fflush(stdout);
@@ -235,7 +329,9 @@ static void serve(bool completing, bool lying)
 					break_ring(i);
 					return;
 				}
-				if (udf_ring_post(&ring[i], e.user_data, perform(i, &e)))
+				got = perform(i, &e);
+				udf_ring_put_value(&ring[i], e.user_data, got, appended);
+				if (udf_ring_show(&ring[i], 1))
 					bell(1ull << i);
 				if (lying)
 					lie(i, &ring[i]);
@@ -246,6 +342,26 @@ static void serve(bool completing, bool lying)
 		if (idle && sleep_for(-1))
 			return;
 	}
+}
+
+static void renew(void)
+{
+	struct udf_port_block_gone gone = { .id = disk.id };
+	unsigned int queue = 0;
+	struct udf_ring_sqe e;
+
+	for (; !udf_ring_take(&ring[queue], &e); queue = (queue + 1) % layout.queues)
+		sleep_for(1);
+	OK(ioctl(fd, UDF_PORT_BLOCK_GONE, &gone));
+	disk.id++;
+	announce();
+	puts("renewed");
+	fflush(stdout);
+	/* what is in flight keeps the first disk for as long */
+	usleep(500000);
+	udf_ring_post(&ring[queue], e.user_data, 0);
+	bell(1ull << queue);
+	serve(true, false);
 }
 
 /* ---- refusals ---- */
@@ -260,7 +376,7 @@ static void bad_disks(void)
 {
 	struct udf_port_block_disk d;
 
-	BAD_DISK(flags, 32, EINVAL);
+	BAD_DISK(flags, 64, EINVAL);
 	BAD_DISK(id, 0, EINVAL);
 	BAD_DISK(differs, 1, EINVAL);
 	BAD_DISK(logical_block, 0, EINVAL);
@@ -275,7 +391,7 @@ static void bad_disks(void)
 	BAD_DISK(size, size + 100, EINVAL);
 	BAD_DISK(size, ~0ull << 9, EINVAL);
 	BAD_DISK(io_min, 100, EINVAL);
-	BAD_DISK(reserved[3], 1, EINVAL);
+	BAD_DISK(reserved, 1, EINVAL);
 	d = disk;
 	strcpy(d.name, "a/../b");
 	REFUSED(ioctl(fd, UDF_PORT_BLOCK_DISK, &d), EINVAL);
@@ -288,6 +404,35 @@ static void bad_disks(void)
 	REFUSED(ioctl(fd, UDF_PORT_BLOCK_DISK, &d), EINVAL);
 	memset(d.serial, 'x', sizeof(d.serial));
 	REFUSED(ioctl(fd, UDF_PORT_BLOCK_DISK, &d), EINVAL);
+}
+
+static void bad_zones(void)
+{
+	const struct udf_port_block_disk was = disk;
+
+	BAD_DISK(flags, UDF_PORT_DISK_ZONED, EINVAL);
+	BAD_DISK(zone_size, 1u << 20, EINVAL);
+	BAD_DISK(zone_max_append, 4096, EINVAL);
+	BAD_DISK(zone_max_open, 1, EINVAL);
+	BAD_DISK(zone_max_active, 1, EINVAL);
+	BAD_DISK(zone_write_granularity, 512, EINVAL);
+	disk.flags |= UDF_PORT_DISK_ZONED;
+	disk.zone_size = 1u << 20;
+	disk.zone_max_append = 65536;
+	disk.zone_write_granularity = 512;
+	BAD_DISK(zone_size, 0, EINVAL);
+	BAD_DISK(zone_size, 3u << 20, EINVAL);
+	BAD_DISK(zone_size, 2048, EINVAL);
+	BAD_DISK(zone_size, 1ull << 41, EINVAL);
+	BAD_DISK(zone_max_append, 0, EINVAL);
+	BAD_DISK(zone_max_append, 1000, EINVAL);
+	BAD_DISK(zone_write_granularity, 0, EINVAL);
+	BAD_DISK(zone_write_granularity, 256, EINVAL);
+	BAD_DISK(zone_write_granularity, 2u << 20, EINVAL);
+	BAD_DISK(size, 0, EINVAL);
+	BAD_DISK(size, (UDF_PORT_ZONES_MAX + 1ull) << 20, EINVAL);
+	BAD_DISK(size, 1ull << 62, EINVAL);
+	disk = was;
 }
 
 static void bad(const char *path, const char *file)
@@ -344,6 +489,7 @@ static void bad(const char *path, const char *file)
 	CHECK(mmap(NULL, (layout.queues + 1) * layout.ring_stride, PROT_READ, MAP_SHARED, fd, (off_t)UDF_PORT_MMAP_RINGS) == MAP_FAILED);
 	CHECK(mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, (off_t)(UDF_PORT_MMAP_REQUESTS + (1ull << UDF_PORT_REQUEST_BITS) - 4096)) == MAP_FAILED);
 	bad_disks();
+	bad_zones();
 }
 
 /* Memory of no request. */
@@ -370,6 +516,8 @@ int main(int argc, char **argv)
 	puts(announce());
 	fflush(stdout);
 	breaking = strcmp(mode, "break") ? 0 : 50;
+	if (!strcmp(mode, "renew"))
+		renew();
 	if (!strcmp(mode, "serve") || !strcmp(mode, "break") || !strcmp(mode, "hold") || !strcmp(mode, "lie"))
 		serve(strcmp(mode, "hold"), !strcmp(mode, "lie"));
 	return 0;

@@ -203,3 +203,41 @@ vm_bind() {
 	echo "$1" >/sys/bus/pci/drivers_probe
 	[ "$(basename "$(readlink "/sys/bus/pci/devices/$1/driver")")" = "${2-udf_port}" ] || { echo "$1 is not bound to ${2-udf_port}"; return 1; }
 }
+
+# vm_target DEVICE: the kernel's own NVMe target offers that block device, and its NVMe driver makes another one of it, named in $far: one may
+# send NVMe commands to it, such as appends to zones, which the target hands on. vm_target_end: undo it
+vm_nvmet=/sys/kernel/config/nvmet
+vm_target() {
+	modprobe -a nvmet-tcp nvme-tcp || return 1
+	ip link set lo up
+	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
+	mkdir $vm_nvmet/subsystems/far $vm_nvmet/subsystems/far/namespaces/1 $vm_nvmet/ports/1
+	echo 1 >$vm_nvmet/subsystems/far/attr_allow_any_host
+	echo "$1" >$vm_nvmet/subsystems/far/namespaces/1/device_path
+	echo 1 >$vm_nvmet/subsystems/far/namespaces/1/enable
+	echo tcp >$vm_nvmet/ports/1/addr_trtype
+	echo ipv4 >$vm_nvmet/ports/1/addr_adrfam
+	echo 127.0.0.1 >$vm_nvmet/ports/1/addr_traddr
+	echo 4420 >$vm_nvmet/ports/1/addr_trsvcid
+	ln -s $vm_nvmet/subsystems/far $vm_nvmet/ports/1/subsystems/far
+	echo transport=tcp,traddr=127.0.0.1,trsvcid=4420,nqn=far >/dev/nvme-fabrics
+	vm_until 20 vm_target_found
+}
+
+vm_target_found() {
+	local d
+
+	for d in /sys/block/nvme*; do
+		far=${d##*/}
+		[ ! -b "/dev/$far" ] || [ "$(cat "$d/device/subsysnqn")" != far ] || return 0
+	done
+	return 1
+}
+
+vm_target_end() {
+	local n
+
+	for n in /sys/class/nvme-fabrics/ctl/nvme*/delete_controller; do echo 1 >"$n"; done
+	rm $vm_nvmet/ports/1/subsystems/far
+	rmdir $vm_nvmet/ports/1 $vm_nvmet/subsystems/far/namespaces/1 $vm_nvmet/subsystems/far
+}

@@ -55,6 +55,10 @@ struct host_front_disk {
 	unsigned int discard_granularity, discard_alignment;
 	unsigned long max_write_zeroes;		/* 0: the block layer writes pages of zeroes instead */
 	unsigned long virt_boundary;		/* mask: where two segments meet, addresses have these bits clear; 0: no such rule */
+	unsigned long zone_size;		/* 0: not zoned, or zones need not be heeded; and so are the others */
+	unsigned int zone_max_append;
+	unsigned int zone_max_open, zone_max_active;	/* zones; 0: no limit */
+	unsigned int zone_write_granularity;
 };
 
 /* Written by the kernel world only. SEQ is odd while it writes; a reader copies what it needs and reads SEQ again. */

@@ -293,15 +293,47 @@ static void test_differs(void **state)
 	assert_int_equal(state_of("fake1", "format"), UDF_BLOCK_DIFFERS);
 }
 
-static void test_refused(void **state)
+static void test_zoned(void **state)
 {
-	struct host_front_disk r = { .size = FAKE_DISK_SIZE, .logical_block = 512, .flags = HOST_DISK_ZONED, .name = "zoned" };
+	struct host_front_disk r = {
+		.size = FAKE_DISK_SIZE, .logical_block = 512, .flags = HOST_DISK_ZONED, .name = "zoned", .zone_size = 1 << 20,
+		.zone_max_append = 65536, .zone_max_open = 3, .zone_max_active = 5, .zone_write_granularity = 4096,
+	};
 
 	serve(false, 0);
 	await(&kmod.disks, 1);
+	assert_int_equal(kmod.disk.flags & UDF_PORT_DISK_ZONED, 0);
 	fake_disk_set(&r);
-	assert_int_equal(state_of("zoned", "zoned"), UDF_BLOCK_REFUSED);
-	r.flags = 0;
+	await(&kmod.disks, 2);
+	assert_int_equal(state_of("zoned", "/dev/"), UDF_BLOCK_COUPLED);
+	assert_int_equal(kmod.disk.flags & UDF_PORT_DISK_ZONED, UDF_PORT_DISK_ZONED);
+	assert_int_equal(kmod.disk.zone_size, 1 << 20);
+	assert_int_equal(kmod.disk.zone_max_append, 65536);
+	assert_int_equal(kmod.disk.zone_max_open, 3);
+	assert_int_equal(kmod.disk.zone_max_active, 5);
+	assert_int_equal(kmod.disk.zone_write_granularity, 4096);
+	/* host-aware: as if there were no zones */
+	r.zone_size = 0;
+	strcpy(r.name, "aware");
+	fake_disk_set(&r);
+	await(&kmod.disks, 3);
+	assert_int_equal(kmod.disk.flags & UDF_PORT_DISK_ZONED, 0);
+	assert_int_equal(kmod.gones, 0);
+	/* what it has changed into cannot be a block device, and the one that it was is no more */
+	kmod.disk_error = -EOPNOTSUPP;
+	r.size *= 2;
+	fake_disk_set(&r);
+	assert_int_equal(state_of("aware", "it is zoned"), UDF_BLOCK_REFUSED);
+	assert_int_equal(kmod.gones, 1);
+	assert_int_equal(kmod.gone_id, r.id);
+}
+
+static void test_refused(void **state)
+{
+	struct host_front_disk r = { .size = FAKE_DISK_SIZE, .logical_block = 512 };
+
+	serve(false, 0);
+	await(&kmod.disks, 1);
 	strcpy(r.name, "fourteen-chars");
 	fake_disk_set(&r);
 	assert_int_equal(state_of("fourteen-chars", "name"), UDF_BLOCK_REFUSED);
@@ -343,7 +375,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_announced), TEST(test_requests), TEST(test_changes), TEST(test_end), TEST(test_lost), TEST(test_differs),
-		TEST(test_refused), TEST(test_no_start), TEST(test_unsupported),
+		TEST(test_zoned), TEST(test_refused), TEST(test_no_start), TEST(test_unsupported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

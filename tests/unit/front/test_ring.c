@@ -155,13 +155,14 @@ static void test_shown_together(void **state)
 	assert_int_equal(udf_ring_reap(&p->app, &c), 1);
 	assert_int_equal(udf_ring_wait_cq(&p->app), 0);
 	for (i = 1; i < 4; i++)
-		udf_ring_put(&p->drv, i, -(int)i);
+		udf_ring_put_value(&p->drv, i, -(int)i, 7 * (unsigned int)i);
 	assert_int_equal(udf_ring_reap(&p->app, &c), 0);
 	assert_int_equal(udf_ring_show(&p->drv, 3), 1);
 	for (i = 1; i < 4; i++) {
 		assert_int_equal(udf_ring_reap(&p->app, &c), 1);
 		assert_int_equal(c.user_data, i);
 		assert_int_equal(c.result, -(int)i);
+		assert_int_equal(c.value, 7 * i);
 	}
 	assert_int_equal(udf_ring_reap(&p->app, &c), 0);
 }
