@@ -121,7 +121,7 @@ printf "| $what, less the reset, in this virtual machine, ms, median of $kills |
 printf '| the same, 99th percentile | %.0f |\n' "$(beyond | percentile 0.99)"
 cat <<'TEXT'
 
-- What the machine has less for each driver process is mostly the port's memory for DMA (`memory`, 128 MiB), which belongs to no process.
+- What the machine has less for each driver process is mostly the port's memory for DMA (`memory`, 48 MiB), which belongs to no process.
 - The recovery is one under udfd, with a process that stands by, which has booted ahead of the port; the port's memory is that of the process before.
 - Wall times of a recovery are those of one emulated processor, without the plugin. Code that it has not yet translated costs it most.
 TEXT

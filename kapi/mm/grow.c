@@ -158,7 +158,10 @@ static struct shrinker shrinker = { .count_objects = count, .scan_objects = scan
 enum compact_result try_to_compact_pages(gfp_t gfp, unsigned int order, unsigned int alloc_flags, const struct alloc_context *ac,
 					 enum compact_priority prio, struct page **capture)
 {
-	return READ_ONCE(grows) && grow_for(order) ? COMPACT_SUCCESS : COMPACT_SKIPPED;
+	if (READ_ONCE(grows) && grow_for(order))
+		return COMPACT_SUCCESS;
+	/* large blocks are refused at once; for others memory is reclaimed, and this is not what more tries depend on */
+	return order > PAGE_ALLOC_COSTLY_ORDER ? COMPACT_SKIPPED : COMPACT_COMPLETE;
 }
 
 /* Replaces mm/oom_kill.c: out_of_memory(). There is nobody to kill: who gets no memory is told so, or gets the last. */

@@ -106,7 +106,7 @@ static int udf_plugin_config_complete(void)
 	"module=NAME          the driver (default: found by the device's modalias)\n" \
 	"param=NAME=VALUE     repeatable: a module parameter\n" \
 	"cpus=N               vCPUs, 1 to 8\n" \
-	"memory=MIB           the driver's memory\n" \
+	"memory=MIB, memory-max=MIB  the driver's memory, at the start and at most\n" \
 	"release=RELEASE, image=FILE, modules=DIR, kapi=FILE, cache=DIR  the kernel to use\n" \
 	"timeout=SECONDS      how long to wait for the disk (default 10)\n" \
 	"stats=FILE           at the end write there, as JSON, what ran and what it did\n" \

@@ -287,10 +287,13 @@ int host_mem_grow(struct host_mem *piece)
 	size = (size < h->arena_max - at ? size : h->arena_max - at) & -block;
 	while ((ret = get_more(at, size, ranges, &n)) && ret != -ENODEV && size > block)
 		size = (size / 2 + block - 1) & -block;
-	if (!ret)
-		ret = map_arena(at, size);
+	if (!ret) {
+		ret = n && ranges[0].offset == at ? map_arena(at, size) : -EPROTO;
+		/* then the port's memory ends elsewhere than the arena */
+		h->arena_max = ret ? at : h->arena_max;
+	}
 	if (ret) {
-		if (!told)
+		if (!told && ret != -ENODEV)
 			udf_log_warning("%s: the driver's memory is used up, %lu MiB, and there is no more, though memory-max is %lu MiB: %s",
 					udf_port_name(), (unsigned long)(at >> 20), (unsigned long)(h->arena_max >> 20), strerror(-ret));
 		told = true;
