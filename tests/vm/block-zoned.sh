@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # serial
-# timeout: 300
+# timeout: 450
 # variants: plain
 # more variants: iommu
 #
-# A zoned disk: its zones as the tools see them, writes at the write pointer and elsewhere, limits to open zones, appends; and a
+# A zoned disk: its zones as the tools see them, writes at the write pointer and elsewhere, limits to open zones, zonefs, appends; and a
 # driver that is killed while writes are in the device, which performs them: they must not be performed again, and not fail.
 # block.bash tells of the second argument.
 . "${UDF_TOP:-.}/tests/vm/block.bash"
