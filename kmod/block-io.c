@@ -24,7 +24,18 @@ MODULE_PARM_DESC(deaths, "a request that was in flight at so many deaths of driv
 /* Of each request, from when it is first issued until it has ended. */
 struct udf_history {
 	unsigned int deaths;		/* of driver processes, that it has seen in flight */
+	u32 place;			/* of an append: where in its zone it goes, in sectors, and 1; 0: not known yet */
 };
+
+static struct udf_history *history_of(struct request *rq)
+{
+	struct udf_history *history = blk_mq_rq_to_pdu(rq);
+
+	if (!(rq->rq_flags & RQF_DONTPREP))
+		*history = (struct udf_history){ 0 };
+	rq->rq_flags |= RQF_DONTPREP;
+	return history;
+}
 
 /* ---- memory ---- */
 
@@ -79,7 +90,7 @@ static blk_status_t map_data(struct udf_queue *q, struct udf_slot *s, struct req
 {
 	WRITE_ONCE(s->touched, false);
 	s->nr_sg = s->len = 0;
-	if (!bio_has_data(rq->bio))
+	if (!bio_has_data(rq->bio) || e->op == UDF_RING_ZONE_WHERE)
 		return BLK_STS_OK;
 	if (blk_rq_nr_phys_segments(rq) == 1 && req_bvec(rq).bv_len == e->length)
 		return map_one(q->block, s, rq, e);
@@ -202,7 +213,7 @@ static void ring_bell(struct udf_queue *q)
 		udf_eventfd_signal(q->eventfd);
 }
 
-static blk_status_t describe(const struct request *rq, struct udf_ring_sqe *e)
+static blk_status_t describe(const struct request *rq, const struct udf_history *history, struct udf_ring_sqe *e)
 {
 	static const unsigned char ops[] = {
 		[REQ_OP_READ] = UDF_RING_READ,
@@ -210,7 +221,7 @@ static blk_status_t describe(const struct request *rq, struct udf_ring_sqe *e)
 		[REQ_OP_FLUSH] = UDF_RING_FLUSH,
 		[REQ_OP_DISCARD] = UDF_RING_DISCARD,
 		[REQ_OP_WRITE_ZEROES] = UDF_RING_WRITE_ZEROES,
-		[REQ_OP_ZONE_APPEND] = UDF_RING_ZONE_APPEND,
+		[REQ_OP_ZONE_APPEND] = UDF_RING_ZONE_WHERE,
 		[REQ_OP_ZONE_RESET] = UDF_RING_ZONE_RESET,
 		[REQ_OP_ZONE_RESET_ALL] = UDF_RING_ZONE_RESET_ALL,
 		[REQ_OP_ZONE_OPEN] = UDF_RING_ZONE_OPEN,
@@ -231,28 +242,37 @@ static blk_status_t describe(const struct request *rq, struct udf_ring_sqe *e)
 		e->flags |= UDF_RING_FUA;
 	e->sector = blk_rq_pos(rq);
 	e->length = blk_rq_bytes(rq);
+	if (e->op == UDF_RING_ZONE_WHERE && history->place) {
+		e->op = UDF_RING_WRITE;
+		e->sector += history->place - 1;
+	} else if (e->op == UDF_RING_ZONE_WHERE) {
+		e->length = 0;
+	}
 	return BLK_STS_OK;
 }
 
 /* With the lock, all but publishing. */
 static blk_status_t push(struct udf_queue *q, struct udf_disk *d, struct request *rq, struct udf_ring_sqe *e)
 {
-	struct udf_history *history = blk_mq_rq_to_pdu(rq);
 	struct udf_slot *s = &q->slot[rq->tag];
 
 	e->disk = READ_ONCE(d->id);
 	if (!q->running || !e->disk)
 		return READ_ONCE(d->dead) || READ_ONCE(d->failing) ? BLK_STS_IOERR : BLK_STS_RESOURCE;
 	blk_mq_start_request(rq);
-	if (!(rq->rq_flags & RQF_DONTPREP)) {
-		history->deaths = 0;
-		rq->rq_flags |= RQF_DONTPREP;
-	}
-	if (history->deaths)
+	if (history_of(rq)->deaths)
 		e->flags |= UDF_RING_AGAIN;
 	smp_store_release(&s->rq, rq);
 	udf_ring_push(&q->ring, e);
 	return BLK_STS_OK;
+}
+
+static void commit(struct udf_queue *q)
+{
+	spin_lock(&q->lock);
+	if (q->running)
+		ring_bell(q);
+	spin_unlock(&q->lock);
 }
 
 static blk_status_t queue_one(struct udf_queue *q, struct request *rq, bool last)
@@ -260,10 +280,19 @@ static blk_status_t queue_one(struct udf_queue *q, struct request *rq, bool last
 	struct udf_disk *d = rq->q->queuedata;
 	struct udf_ring_sqe e = { .user_data = rq->tag };
 	struct udf_slot *s = &q->slot[rq->tag];
-	blk_status_t ret = describe(rq, &e);
+	blk_status_t ret = describe(rq, history_of(rq), &e);
 
 	if (ret)
 		return ret;
+	if (req_op(rq) == REQ_OP_ZONE_APPEND && !udf_zone_lock(rq)) {
+		/* another write of its zone: in the list of those that come again it is in nobody's way */
+		blk_mq_start_request(rq);
+		blk_mq_requeue_request(rq, false);
+		blk_mq_delay_kick_requeue_list(rq->q, 1);
+		if (last)
+			commit(q);
+		return BLK_STS_OK;
+	}
 	ret = map_data(q, s, rq, &e);
 	if (ret)
 		return ret;
@@ -274,20 +303,14 @@ static blk_status_t queue_one(struct udf_queue *q, struct request *rq, bool last
 	spin_unlock(&q->lock);
 	if (ret)
 		unmap_data(q->block, s, rq);
+	if (ret == BLK_STS_IOERR)
+		udf_zone_unlock(rq);
 	return ret;
 }
 
 static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
 {
 	return queue_one(hctx->driver_data, bd->rq, bd->last);
-}
-
-static void commit(struct udf_queue *q)
-{
-	spin_lock(&q->lock);
-	if (q->running)
-		ring_bell(q);
-	spin_unlock(&q->lock);
 }
 
 static void commit_rqs(struct blk_mq_hw_ctx *hctx)
@@ -338,6 +361,28 @@ static void queue_rqs(struct request **list)
 
 /* ---- completion ---- */
 
+/*
+ * The process has completed an append, that is, has said where it goes (PLACE), or has written it there. Meanwhile the zone is locked, over
+ * deaths as well, so that there is one place for it. Returns whether it is to be issued again.
+ */
+static bool append_goes_on(struct request *rq, struct udf_history *history, u32 place, blk_status_t *status)
+{
+	const struct queue_limits *lim = &rq->q->limits;
+	const bool placed = history->place;
+
+	if (!*status && placed)
+		rq->__sector += history->place - 1;
+	else if (!*status && (place % (lim->logical_block_size >> SECTOR_SHIFT) || (u64)place + blk_rq_sectors(rq) > lim->chunk_sectors))
+		*status = BLK_STS_IOERR;
+	if (*status || placed) {
+		udf_zone_unlock(rq);
+		return false;
+	}
+	history->place = place + 1;
+	blk_mq_requeue_request(rq, true);
+	return true;
+}
+
 static void complete_one(struct udf_queue *q, const struct udf_ring_cqe *c, struct io_comp_batch *batch)
 {
 	struct udf_slot *s = &q->slot[array_index_nospec(c->user_data, q->block->entries)];
@@ -347,8 +392,8 @@ static void complete_one(struct udf_queue *q, const struct udf_ring_cqe *c, stru
 	if (!rq)
 		return;		/* was completed: who says so twice does not know what it does, but hurts nobody */
 	unmap_data(q->block, s, rq);
-	if (!status && req_op(rq) == REQ_OP_ZONE_APPEND)
-		status = udf_zone_appended(rq, c->value);
+	if (req_op(rq) == REQ_OP_ZONE_APPEND && append_goes_on(rq, history_of(rq), c->value, &status))
+		return;
 	if (!blk_mq_add_to_batch(rq, batch, status != BLK_STS_OK, blk_mq_end_request_batch))
 		blk_mq_end_request(rq, status);
 }
@@ -413,10 +458,12 @@ void udf_queue_take_back(struct udf_queue *q, bool fail)
 		if (!rq)
 			continue;
 		unmap_data(q->block, &q->slot[i], rq);
-		if (fail || READ_ONCE(d->dead) || is_deadly(q->block, rq))
+		if (fail || READ_ONCE(d->dead) || is_deadly(q->block, rq)) {
+			udf_zone_unlock(rq);
 			blk_mq_end_request(rq, BLK_STS_IOERR);
-		else
+		} else {
 			blk_mq_requeue_request(rq, false);
+		}
 	}
 }
 

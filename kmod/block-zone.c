@@ -73,13 +73,3 @@ int udf_report_zones(struct gendisk *disk, sector_t sector, unsigned int nr, rep
 	kfree(zones);
 	return ret ?: done;
 }
-
-blk_status_t udf_zone_appended(struct request *rq, u32 offset)
-{
-	const struct queue_limits *lim = &rq->q->limits;
-
-	if (offset % (lim->logical_block_size >> SECTOR_SHIFT) || (u64)offset + blk_rq_sectors(rq) > lim->chunk_sectors)
-		return BLK_STS_IOERR;
-	rq->__sector += offset;
-	return BLK_STS_OK;
-}

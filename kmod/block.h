@@ -91,8 +91,6 @@ void udf_queue_take_back(struct udf_queue *q, bool fail);
 /* block-zone.c */
 bool udf_zones_are_valid(const struct udf_port_block_disk *a);
 int udf_report_zones(struct gendisk *disk, sector_t sector, unsigned int nr, report_zones_cb cb, void *data);
-/* The append RQ has succeeded, and its data is OFFSET sectors into its zone, says the process: the result, for who has requested it. */
-blk_status_t udf_zone_appended(struct request *rq, u32 offset);
 
 static inline bool udf_is_power(u64 value, u64 low, u64 high)
 {

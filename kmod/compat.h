@@ -49,6 +49,17 @@ static inline int udf_revalidate_zones(struct gendisk *disk)
 {
 	return blk_revalidate_disk_zones(disk, NULL);
 }
+
+/* Against other writes of its zone, until it is unlocked. Returns whether RQ has the lock. */
+static inline bool udf_zone_lock(struct request *rq)
+{
+	return rq->rq_flags & RQF_ZONE_WRITE_LOCKED || blk_req_zone_write_trylock(rq);
+}
+
+static inline void udf_zone_unlock(struct request *rq)
+{
+	blk_req_zone_write_unlock(rq);
+}
 #else
 #define UDF_ZONED 0
 
@@ -59,6 +70,15 @@ static inline void udf_set_zoned(struct gendisk *disk, const struct udf_port_blo
 static inline int udf_revalidate_zones(struct gendisk *disk)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline bool udf_zone_lock(struct request *rq)
+{
+	return false;
+}
+
+static inline void udf_zone_unlock(struct request *rq)
+{
 }
 #endif
 

@@ -38,9 +38,9 @@ enum udf_ring_op {
 	UDF_RING_WRITE_ZEROES,
 };
 
-/* Of zoned disks, from the kernel alone. SECTOR is the zone's first, LENGTH 0 but for the data of an append and the memory of a report. */
+/* Of zoned disks, from the kernel alone. SECTOR is the zone's first, LENGTH 0 but for the memory of a report. */
 enum udf_ring_zone_op {
-	UDF_RING_ZONE_APPEND = UDF_RING_WRITE_ZEROES + 1,
+	UDF_RING_ZONE_WHERE = UDF_RING_WRITE_ZEROES + 1,	/* completes with the write pointer: an append is this, and then a write */
 	UDF_RING_ZONE_RESET,
 	UDF_RING_ZONE_RESET_ALL,
 	UDF_RING_ZONE_OPEN,
@@ -82,7 +82,7 @@ struct udf_ring_sqe {
 struct udf_ring_cqe {
 	unsigned long user_data;
 	int result;			/* 0 or a negative errno */
-	unsigned int value;		/* of an append: where in its zone the data is, in sectors; else 0 */
+	unsigned int value;		/* where a zone's write pointer is, in sectors from its begin; else 0 */
 };
 
 /* The shared head; the entries follow. */

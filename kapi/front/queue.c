@@ -93,8 +93,8 @@ static void put(struct kapi_queue *q, struct kapi_request *r, int result)
 	unsigned long user_data = r->sqe.user_data;
 	unsigned int value = 0;
 
-	if (r->sqe.op == UDF_RING_ZONE_APPEND && !result)
-		value = r->bio.bi_iter.bi_sector - r->sqe.sector;
+	if (r->sqe.op == UDF_RING_ZONE_WHERE && !result)
+		value = r->sqe.length;
 	r->next = q->freed;
 	q->freed = r;
 	udf_ring_put_value(&q->ring, user_data, result, value);

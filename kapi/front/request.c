@@ -28,9 +28,9 @@ static int check_range(const struct kapi_request *r)
 	unsigned long block = bdev_logical_block_size(bdev);
 	u64 sectors = bdev_nr_sectors(bdev);
 
-	if (r->sqe.op >= UDF_RING_ZONE_APPEND && !(r->traits->gathered && bdev_is_zoned(bdev)))
+	if (r->sqe.op >= UDF_RING_ZONE_WHERE && !(r->traits->gathered && bdev_is_zoned(bdev)))
 		return -EINVAL;
-	if (r->sqe.op == UDF_RING_FLUSH || r->sqe.op > UDF_RING_ZONE_APPEND)
+	if (r->sqe.op == UDF_RING_FLUSH || r->sqe.op >= UDF_RING_ZONE_WHERE)
 		return 0;
 	if (!r->sqe.length || (r->sqe.length | r->sqe.sector << SECTOR_SHIFT) & (block - 1) ||
 	    r->sqe.sector > U64_MAX >> SECTOR_SHIFT)
@@ -173,8 +173,8 @@ static void submit_data(struct kapi_request *r, blk_opf_t opf)
 	if (r->traits->polls && !r->again && !(r->sqe.flags & UDF_RING_FUA) && kapi_queue_poll(r))
 		opf |= REQ_POLLED | REQ_NOWAIT;
 	/* As a direct write of an application that waits for it: not throttled as writeback is. */
-	if (r->sqe.op != UDF_RING_READ)
-		opf |= (r->sqe.op == UDF_RING_WRITE ? REQ_OP_WRITE : REQ_OP_ZONE_APPEND) | REQ_SYNC | REQ_IDLE | (r->sqe.flags & UDF_RING_FUA ? REQ_FUA : 0);
+	if (r->sqe.op == UDF_RING_WRITE)
+		opf |= REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | (r->sqe.flags & UDF_RING_FUA ? REQ_FUA : 0);
 	submit(r, table, r->sqe.nr_segments, opf);
 }
 
@@ -209,7 +209,6 @@ void kapi_request_start(struct kapi_request *r)
 	switch (r->sqe.op) {
 	case UDF_RING_READ:
 	case UDF_RING_WRITE:
-	case UDF_RING_ZONE_APPEND:
 		submit_data(r, opf);
 		return;
 	case UDF_RING_FLUSH:

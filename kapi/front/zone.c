@@ -21,7 +21,7 @@
 
 bool kapi_zone_is_special(const struct kapi_request *r)
 {
-	if (r->sqe.op > UDF_RING_ZONE_APPEND)
+	if (r->sqe.op >= UDF_RING_ZONE_WHERE)
 		return true;
 	return unlikely(r->sqe.flags & UDF_RING_AGAIN) && bdev_is_zoned(r->disk->bdev) &&
 	       (r->sqe.op == UDF_RING_WRITE || r->sqe.op == UDF_RING_WRITE_ZEROES);
@@ -81,18 +81,38 @@ static int manage(struct kapi_request *r)
 
 /* ---- writes, again ---- */
 
+/* The zone that R begins in, whose write pointer is its end if it is full. */
+static int find_zone(struct kapi_request *r, struct blk_zone *zone)
+{
+	struct block_device *bdev = r->disk->bdev;
+	int ret = blkdev_report_zones(bdev, r->sqe.sector & ~(bdev_zone_sectors(bdev) - 1), 1, copy_zone, &(struct zones){ zone, 1 });
+
+	if (ret == 1 && zone->cond == BLK_ZONE_COND_FULL)
+		zone->wp = zone->start + zone->len;
+	return ret == 1 ? 0 : ret < 0 ? ret : -EIO;
+}
+
+/* The answer goes where a length was. */
+static int where(struct kapi_request *r)
+{
+	struct blk_zone zone;
+	int ret = find_zone(r, &zone);
+
+	r->sqe.length = ret ? 0 : zone.wp - zone.start;
+	return ret;
+}
+
 /* How many bytes of the write R, from its begin on, are before its zone's write pointer. */
 static int count_written(struct kapi_request *r, unsigned long *bytes)
 {
-	struct block_device *bdev = r->disk->bdev;
-	sector_t zone_sectors = bdev_zone_sectors(bdev), end;
 	struct blk_zone zone;
-	int ret = blkdev_report_zones(bdev, r->sqe.sector & ~(zone_sectors - 1), 1, copy_zone, &(struct zones){ &zone, 1 });
+	int ret = find_zone(r, &zone);
+	sector_t end;
 
 	*bytes = 0;
-	if (ret != 1)
-		return ret < 0 ? ret : -EIO;
-	end = zone.cond == BLK_ZONE_COND_FULL ? zone.start + zone.len : zone.wp;
+	if (ret)
+		return ret;
+	end = zone.wp;
 	if (zone.type == BLK_ZONE_TYPE_SEQWRITE_REQ && end > r->sqe.sector)
 		*bytes = min_t(u64, r->sqe.length, (end - r->sqe.sector) << SECTOR_SHIFT);
 	return 0;
@@ -183,6 +203,8 @@ int kapi_zone_perform(struct kapi_request *r)
 		return write_again(r);
 	case UDF_RING_ZONE_REPORT:
 		return report(r);
+	case UDF_RING_ZONE_WHERE:
+		return where(r);
 	}
 	return manage(r);
 }

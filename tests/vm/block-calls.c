@@ -7,7 +7,8 @@
  *	ioctls	those that every disk has; those of other devices, each of which must be refused
  *	end	around the end of the disk; read-only; exclusive
  *	failed	every access fails with EIO or ENXIO: the device is gone
- *	pieces	a zoned disk: writes to its first zone, in one request that an NVMe driver's disk has to divide
+ *	pieces	a zoned disk of an NVMe driver's: a write to its first zone that is many requests, each at the write pointer
+ *	fill	the same: appends until its second zone is full, one behind the other and nothing between them
  *	append	a zoned disk of an NVMe driver's: appends go where its second zone's write pointer is, and say so
  */
 #define _GNU_SOURCE
@@ -237,7 +238,7 @@ static void test_failed(void)
 	CHECK(pwrite(fd, mem, 4096, 0) == -1 && (errno == EIO || errno == ENXIO || errno == ENODEV || errno == ENOSPC));
 }
 
-/* Memory that is no whole pages: a command has one piece. */
+/* Memory that is no whole pages: a request has one piece. */
 static void test_pieces(void)
 {
 	enum { PIECES = 64, SIZE = 512 };
@@ -289,10 +290,31 @@ static void test_append(void)
 	CHECK(append(mem, 1, zone) == -1);
 }
 
+static void test_fill(void)
+{
+	const uint64_t zone = (limit("chunk_sectors") << 9) / block;
+	struct { struct blk_zone_report head; struct blk_zone zone; } report = { .head = { .sector = limit("chunk_sectors"), .nr_zones = 1 } };
+	struct blk_zone_range range = { .sector = limit("chunk_sectors"), .nr_sectors = limit("chunk_sectors") };
+	unsigned char *mem = area(32 * (size_t)block), *back = area(32 * (size_t)block);
+	uint64_t at, end;
+
+	OK(ioctl(fd, BLKRESETZONE, &range));
+	OK(ioctl(fd, BLKREPORTZONE, &report));
+	end = zone + (report.zone.capacity << 9) / block;
+	for (at = zone; at < end; at += 32) {
+		memset(mem, (int)at / 32, 32 * (size_t)block);
+		CHECK(append(mem, 32, zone) == (int64_t)at);
+	}
+	for (at = zone; at < end; at += 32) {
+		memset(mem, (int)at / 32, 32 * (size_t)block);
+		CHECK(pread(fd, back, 32 * (size_t)block, (off_t)(at * block)) == (ssize_t)(32 * block) && !memcmp(mem, back, 32 * (size_t)block));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 3) {
-		fprintf(stderr, "usage: block-calls memory|ioctls|end|failed|pieces|append DISK\n");
+		fprintf(stderr, "usage: block-calls memory|ioctls|end|failed|pieces|append|fill DISK\n");
 		return 2;
 	}
 	disk = argv[2];
@@ -318,6 +340,8 @@ int main(int argc, char **argv)
 		test_end();
 	else if (!strcmp(argv[1], "pieces"))
 		test_pieces();
+	else if (!strcmp(argv[1], "fill"))
+		test_fill();
 	else if (!strcmp(argv[1], "append"))
 		test_append();
 	else

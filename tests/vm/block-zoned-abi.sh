@@ -5,7 +5,7 @@
 # variants: plain
 # more variants: iommu
 #
-# Zoned block devices by a process that has no driver; see block-abi.sh. It reports zones that cannot be, says that data was appended where it cannot
+# Zoned block devices by a process that has no driver; see block-abi.sh. It reports zones that cannot be, says that a write pointer is where it cannot
 # be, and is killed: what another process has had is marked. A disk whose zones cannot be does not become a block device; whoever announces it
 # next begins anew.
 . "${UDF_TOP:-.}/tests/vm/vm.sh"

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # serial
-# timeout: 300
+# timeout: 450
 # variants: plain
 # more variants: iommu
 #
-# A zoned disk: its zones as the tools see them, writes at the write pointer and elsewhere, limits to open zones, appends; and a
+# A zoned disk: its zones as the tools see them, writes at the write pointer and elsewhere, limits to open zones, zonefs, appends; and a
 # driver that is killed while writes are in the device, which performs them: they must not be performed again, and not fail.
 # block.bash tells of the second argument.
 . "${UDF_TOP:-.}/tests/vm/block.bash"
@@ -152,14 +152,25 @@ if [ "$front" = udf ]; then
 	wait $fio || { cat fio-deaths.json; vm_fail "fio has seen a driver die"; }
 	block_fio_done deaths
 	[ "$(block_member b restarts)" = 6 ]
-	# of a write that is divided a part is on the disk
+	# of a write a part is on the disk
 	for n in 1 2 3 4; do
 		"$calls" pieces "$disk" &
 		writer=$!
 		sleep 0.$((n + 1))
 		kill -0 $writer || vm_fail "the write has ended too early"
 		die
-		wait $writer || vm_fail "a divided write has seen a driver die"
+		wait $writer || vm_fail "a write has seen a driver die"
 	done
+	# an append that has been performed, and is not performed once more
+	vm_target "$dev"
+	"$calls" fill "$far" &
+	writer=$!
+	for n in 1 2 3; do
+		sleep 1
+		kill -0 $writer || vm_fail "the appends have ended too early"
+		die
+	done
+	wait $writer || vm_fail "an append has seen a driver die"
+	vm_target_end
 fi
 block_end

@@ -16,7 +16,7 @@
  *	zone=BYTES	the disk is zoned; all zones are empty at first, and are written wherever it is asked for
  *	conv=N	so many zones at the disk's begin are conventional
  *	report=LIE	of the last zone: start, len, capacity, capacity0, type, cond, or none: it writes nothing. wp: a pointer beyond the zone
- *	append=OFFSET	what it says of where appended data is, in sectors
+ *	append=OFFSET	what it says of where a zone's write pointer is, in sectors
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -201,15 +201,13 @@ static int report(const struct udf_ring_sqe *e)
 	return 0;
 }
 
-static int zone(unsigned int queue, const struct udf_ring_sqe *e)
+static int zone(const struct udf_ring_sqe *e)
 {
 	const uint64_t sectors = disk.zone_size >> 9;
-	struct udf_ring_sqe write = *e;
-
 	CHECK(disk.zone_size && e->sector < size >> 9 && !(e->sector % sectors));
 	if (e->op == UDF_RING_ZONE_REPORT)
 		return report(e);
-	if (e->op != UDF_RING_ZONE_APPEND) {
+	if (e->op != UDF_RING_ZONE_WHERE) {
 		CHECK(e->op <= UDF_RING_ZONE_FINISH && !e->length && !e->nr_segments);
 		if (e->op != UDF_RING_ZONE_RESET_ALL && e->sector / sectors < conventional)
 			return -EIO;
@@ -218,22 +216,17 @@ static int zone(unsigned int queue, const struct udf_ring_sqe *e)
 				pointer[i] = e->op == UDF_RING_ZONE_FINISH ? sectors : e->op <= UDF_RING_ZONE_RESET_ALL ? 0 : pointer[i];
 		return 0;
 	}
-	write.op = UDF_RING_WRITE;
-	write.sector += appended = (unsigned int)pointer[e->sector / sectors];
-	if (appended + (e->length >> 9) > sectors)
-		return -EIO;
-	pointer[e->sector / sectors] += e->length >> 9;
-	if (append_lie)
-		appended = append_lie;
-	return transfer(queue, &write);
+	CHECK(!e->length && !e->nr_segments);
+	appended = append_lie ? append_lie : (unsigned int)pointer[e->sector / sectors];
+	return 0;
 }
 
 static int perform(unsigned int queue, const struct udf_ring_sqe *e)
 {
 	appended = 0;
 	CHECK(e->disk == disk.id);
-	if (e->op >= UDF_RING_ZONE_APPEND)
-		return zone(queue, e);
+	if (e->op >= UDF_RING_ZONE_WHERE)
+		return zone(e);
 	if (e->op == UDF_RING_FLUSH)
 		return 0;
 	CHECK(e->length && e->sector << 9 <= size && e->length <= size - (e->sector << 9));
