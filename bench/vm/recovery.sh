@@ -32,11 +32,16 @@ port=disks-0000:01:00.0
 vm_until 20 "$udf" ports >/dev/null
 "$udf" start $port || :
 vm_until 30 test -b $bench_disk
-# another process stands by: it has begun to boot, which takes less than a second
-stands_by() { grep -qs udf-ahead $(pgrep -P $udfd | sed 's,.*,/proc/&/maps,'); }
+# another process stands by: it has booted, and has nothing more to do
+cpu_time() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+stands_by() {
+	local spare before
+	# shellcheck disable=SC2046 # several
+	spare=$(grep -ls udf-ahead $(pgrep -P $udfd | sed 's,.*,/proc/&/maps,') | sed 's,/proc/\([0-9]*\)/maps,\1,')
+	[ -n "$spare" ] && before=$(cpu_time "$spare") && sleep 0.3 && [ "$(cpu_time "$spare")" = "$before" ]
+}
 for ((i = 0; i < ${3:-10}; i++)); do
 	vm_until 20 stands_by
-	sleep 1
 	"$udf" status $port --json | jq -r .pid >pid
 	line=$("$bench/load" $bench_disk --depth 32 --kill pid)
 	[ "$bench_mode" != count ] || { sync; line+=$(awk '/^(kernel|load|user) / { printf " %s=%d", $1, $2; sum += $2 } END { printf " insns=%d", sum }' counts); }
