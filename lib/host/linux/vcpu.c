@@ -207,6 +207,15 @@ static bool udf_spin_pays(const struct udf_vcpu *vcpu)
 	return !udf_host.one_processor || atomic_load_explicit(&vcpu->fd, memory_order_relaxed) < 0 || udf_rings_busy(vcpu);
 }
 
+/* Between two looks, a fraction of a microsecond: as much as who shares the core has of it. */
+static void udf_spin_pause(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		_mm_pause();
+}
+
 /* Spin, since START, for as long as it has paid lately. Returns whether something came. */
 static bool udf_vcpu_spin(struct udf_vcpu *vcpu, uint64_t start)
 {
@@ -214,7 +223,7 @@ static bool udf_vcpu_spin(struct udf_vcpu *vcpu, uint64_t start)
 	unsigned int n = UDF_WATCHES + 1, i;
 
 	do {
-		for (i = 0; i < 64; i++) {
+		for (i = 0; i < 16; i++) {
 			if (udf_watch_changed(watch, n)) {
 				udf_vcpu_look(vcpu);
 				n = udf_vcpu_watch(vcpu, watch);
@@ -225,7 +234,7 @@ static bool udf_vcpu_spin(struct udf_vcpu *vcpu, uint64_t start)
 			}
 			if (atomic_load_explicit(&vcpu->state, memory_order_relaxed) != UDF_VCPU_SPINNING)
 				return false;
-			_mm_pause();
+			udf_spin_pause();
 		}
 	} while (udf_spin_pays(vcpu) && udf_host_now() - start < vcpu->spin_ns);
 	vcpu->spin_ns = vcpu->spin_ns / 2 > SPIN_MIN_NS ? vcpu->spin_ns / 2 : SPIN_MIN_NS;
