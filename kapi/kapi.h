@@ -23,7 +23,7 @@ struct kobject;
 /* arch/x86/setup.c */
 void kapi_setup_arch(void);		/* first of all: CPU data, pv_ops, memory */
 void kapi_setup_percpu(void);		/* after memory, before anything per CPU is allocated */
-void kapi_setup_smp(void);		/* smp_ops and the topology masks */
+void kapi_setup_smp(void);		/* smp_ops and the topology masks, which are per CPU: after kapi_setup_percpu() */
 
 /* arch/x86/irq.c */
 extern struct irq_domain *kapi_vector_domain;

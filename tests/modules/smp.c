@@ -6,6 +6,7 @@
 #include <linux/kthread.h>
 #include <linux/smp.h>
 #include <linux/stop_machine.h>
+#include <linux/topology.h>
 
 static DEFINE_PER_CPU(int, visits);
 
@@ -23,6 +24,17 @@ static void reset_visits(void)
 
 	for_each_possible_cpu(cpu)
 		per_cpu(visits, cpu) = 0;
+}
+
+/* Who maps queues or tasks to CPUs relies on it. */
+static void a_cpu_is_its_own_neighbour(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		udf_check(cpumask_test_cpu(cpu, topology_sibling_cpumask(cpu)));
+		udf_check(cpumask_test_cpu(cpu, topology_core_cpumask(cpu)));
+	}
 }
 
 static void call_reaches_the_cpu(void)
@@ -151,6 +163,7 @@ static void cpu_ids_are_sane(void)
 
 static const struct udf_test tests[] = {
 	UDF_TEST(cpu_ids_are_sane),
+	UDF_TEST(a_cpu_is_its_own_neighbour),
 	UDF_TEST(call_reaches_the_cpu),
 	UDF_TEST(call_does_not_wait_unless_told),
 	UDF_TEST(call_everywhere),
