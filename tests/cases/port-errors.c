@@ -124,6 +124,7 @@ static void test_monitor(void)
 {
 	char reply[4096];
 	struct test_port t;
+	int ret;
 
 	test_open(&t, "qemu:nvme,drive=d0,serial=x", disk);
 	CHECK_EQ(udf_port_qemu_monitor(t.port, "{\"execute\": \"query-status\"}", reply, sizeof(reply)), 0);
@@ -131,8 +132,9 @@ static void test_monitor(void)
 	CHECK_EQ(udf_port_qemu_monitor(t.port, "{\"execute\": \"no-such-command\"}", reply, sizeof(reply)), -EIO);
 	CHECK(strstr(reply, "no-such-command"));
 	CHECK_EQ(udf_port_qemu_monitor(t.port, "{\"execute\": \"query-status\"}", reply, 8), -ENOSPC);
-	/* QEMU ends by itself: that is a loss, too */
-	CHECK_EQ(udf_port_qemu_monitor(t.port, "{\"execute\": \"quit\"}", NULL, 0), 0);
+	/* QEMU ends by itself: that is a loss, too, which may be noticed before the answer is read */
+	ret = udf_port_qemu_monitor(t.port, "{\"execute\": \"quit\"}", NULL, 0);
+	CHECK(ret == 0 || ret == -ENODEV);
 	CHECK(test_wait(&t, &t.lost, 1));
 	CHECK(strstr(t.why, "ended with status 0"));
 	test_close(&t);
