@@ -251,6 +251,12 @@ static blk_status_t describe(const struct request *rq, const struct udf_history 
 	return BLK_STS_OK;
 }
 
+/* No process performs requests of D: they wait, or fail. */
+static blk_status_t not_now(const struct udf_disk *d)
+{
+	return READ_ONCE(d->dead) || READ_ONCE(d->failing) ? BLK_STS_IOERR : BLK_STS_RESOURCE;
+}
+
 /* With the lock, all but publishing. */
 static blk_status_t push(struct udf_queue *q, struct udf_disk *d, struct request *rq, struct udf_ring_sqe *e)
 {
@@ -258,7 +264,7 @@ static blk_status_t push(struct udf_queue *q, struct udf_disk *d, struct request
 
 	e->disk = READ_ONCE(d->id);
 	if (!q->running || !e->disk)
-		return READ_ONCE(d->dead) || READ_ONCE(d->failing) ? BLK_STS_IOERR : BLK_STS_RESOURCE;
+		return not_now(d);
 	blk_mq_start_request(rq);
 	if (history_of(rq)->deaths)
 		e->flags |= UDF_RING_AGAIN;
@@ -292,6 +298,13 @@ static blk_status_t queue_one(struct udf_queue *q, struct request *rq, bool last
 		if (last)
 			commit(q);
 		return BLK_STS_OK;
+	}
+	/* the rings, which the lists of segments are in, may be gone if nothing runs; else they are there for as long as this is (RCU) */
+	if (!READ_ONCE(q->running)) {
+		ret = not_now(d);
+		if (ret == BLK_STS_IOERR)
+			udf_zone_unlock(rq);
+		return ret;
 	}
 	ret = map_data(q, s, rq, &e);
 	if (ret)

@@ -295,6 +295,7 @@ void udf_block_stop(struct udf_port *port)
 	set_running(b, false);
 	list_for_each_entry(d, &b->disks, list)
 		uncouple(d);
+	b->stopped = start_poll_synchronize_rcu();
 	mutex_unlock(&b->lock);
 }
 
@@ -322,8 +323,10 @@ void udf_block_close(struct udf_port *port)
 {
 	struct udf_block *b = port->block;
 
-	if (!b)
+	if (!b || !b->rings)
 		return;
+	/* who is on its way with a request, and describes its memory there before it finds that nothing runs */
+	cond_synchronize_rcu(b->stopped);
 	vfree(b->rings);
 	b->rings = NULL;
 }

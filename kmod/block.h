@@ -64,7 +64,8 @@ struct udf_block {
 	bool coupled;			/* a disk was, in this session */
 	bool fail;			/* at the end of the session requests fail */
 	unsigned int wait_ms;
-	void *rings;			/* freed when no mapping is left */
+	void *rings;			/* freed when no mapping is left, and nobody writes to them */
+	unsigned long stopped;		/* since when: a grace period of RCU, as which requests are issued */
 	size_t stride, rings_size;
 
 	struct mutex touch_lock;	/* mapping of requests' memory */

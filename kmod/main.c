@@ -96,6 +96,8 @@ static void end_session(struct udf_port *port)
 	if (ret && ret != -EOPNOTSUPP && ret != -ENODEV)
 		pci_warn(port->pdev, "cannot be reset: error %d\n", ret);
 	udf_block_end(port);
+	if (port->resetting)
+		udf_block_close(port);
 	if (ret && port->dma_early)
 		stop_session(port);
 	udf_dma_end(port, !ret && port->bound);
@@ -176,7 +178,8 @@ static int port_release(struct inode *inode, struct file *file)
 	mutex_lock(&port->lock);
 	stop_session(port);
 	udf_dma_detach(port);
-	udf_block_close(port);
+	if (!port->bound)
+		udf_block_close(port);
 	udf_irq_close(port);
 	port->mapping = NULL;
 	port->opened = false;
