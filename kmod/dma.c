@@ -157,7 +157,6 @@ static void refuse(struct udf_port *port)
 static bool take_kept(struct udf_port *port, struct udf_port_dma_alloc *a)
 {
 	struct udf_kept *k = &port->kept;
-
 	struct udf_chunk *chunk;
 
 	if (!k->chunk || k->refused || port->nr_chunks || !(a->flags & UDF_PORT_DMA_KEEP) || k->size != a->size || k->bits != port->dma_bits)

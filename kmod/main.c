@@ -109,7 +109,7 @@ static void end_session(struct udf_port *port)
 	wake_up_all(&port->wait);
 }
 
-/* Resetting takes a device 100 ms and more, in which its next process can begin. */
+/* Resetting takes a device 100 ms and more, in which its next process can begin. A device that is suspended is not reset: the work item is frozen. */
 static void on_reset(struct work_struct *work)
 {
 	struct udf_port *port = container_of(work, struct udf_port, reset);
@@ -178,8 +178,6 @@ static int port_release(struct inode *inode, struct file *file)
 	mutex_lock(&port->lock);
 	stop_session(port);
 	udf_dma_detach(port);
-	if (!port->bound)
-		udf_block_close(port);
 	udf_irq_close(port);
 	port->mapping = NULL;
 	port->opened = false;
@@ -187,6 +185,8 @@ static int port_release(struct inode *inode, struct file *file)
 		port->resetting = true;
 		get_device(&port->dev);
 		queue_work(reset_wq, &port->reset);
+	} else {
+		udf_block_close(port);
 	}
 	mutex_unlock(&port->lock);
 	return 0;
@@ -484,6 +484,9 @@ static void port_remove(struct pci_dev *pdev)
 	port->bound = false;
 	stop_session(port);
 	mutex_unlock(&port->lock);
+	/* the end of the session before: the work item has not had the device's lock yet */
+	if (READ_ONCE(port->resetting))
+		end_session(port);
 	wait_event_timeout(port->wait, is_closing(port), CLOSE_PATIENCE);
 	mutex_lock(&port->lock);
 	udf_dma_detach(port);
@@ -578,7 +581,7 @@ static int __init udf_port_init(void)
 
 	if (ret)
 		return ret;
-	reset_wq = alloc_workqueue("udf_reset", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	reset_wq = alloc_workqueue("udf_reset", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_FREEZABLE, 0);
 	ret = reset_wq ? alloc_chrdev_region(&first_dev, 0, PORT_MAX, KBUILD_MODNAME) : -ENOMEM;
 	if (ret)
 		goto destroy_wq;

@@ -11,6 +11,7 @@
  *	left	whether that memory is there, and the pattern in what has not been used since
  *	kept	when memory of a session is the next one's, and when not
  *	early	a session that begins while the function is still being reset after the one before
+ *	overtaken	MIB of DMA memory: the port is unbound and bound again when a session has begun, but the reset after the one before has not
  *	scatter	OTHER-DEVICE-FILE MIB: leaves so much of free memory in pieces of 4 MiB, none beside another; says "ready" and waits
  *	hold	everything in use; says "ready", waits until the port is lost, says "lost", checks what is left and closes
  */
@@ -1049,6 +1050,77 @@ static void early(const char *path)
 	}
 }
 
+/* A thread that writes VALUE to FILE, which takes until who has the device lets go of it. */
+struct writer {
+	const char *file, *value;
+	atomic_int tid;
+	pthread_t thread;
+};
+
+static void *write_file(void *arg)
+{
+	struct writer *w = arg;
+	int to = open(w->file, O_WRONLY | O_CLOEXEC);
+
+	CHECK(to >= 0);
+	atomic_store(&w->tid, (int)syscall(SYS_gettid));
+	CHECK(write(to, w->value, strlen(w->value)) == (ssize_t)strlen(w->value));
+	close(to);
+	atomic_store(&w->tid, -1);
+	return NULL;
+}
+
+/* Returns when it waits, or is done. */
+static void start_writer(struct writer *w)
+{
+	int tid;
+
+	CHECK(!pthread_create(&w->thread, NULL, write_file, w));
+	while ((tid = atomic_load(&w->tid)) != -1 && !(tid && waits_uninterruptibly(tid)))
+		;
+}
+
+/*
+ * The device is somebody's, who resets it; who unbinds it waits, and behind him the reset at the end of our session. Returns whether the next
+ * session had begun, with memory of its own, when it was unbound.
+ */
+static bool is_overtaken(const char *path, uint64_t size)
+{
+	const char *address = strrchr(path, '/') + 1;
+	char reset_file[128];
+	struct writer reset = { .file = reset_file, .value = "1" };
+	struct writer unbind = { .file = "/sys/bus/pci/drivers/udf_port/unbind", .value = address };
+	struct writer bind = { .file = "/sys/bus/pci/drivers/udf_port/bind", .value = address };
+	struct udf_port_dma_alloc a;
+	bool begun;
+
+	snprintf(reset_file, sizeof(reset_file), "/sys/bus/pci/devices/%s/reset", address);
+	OK(dma_keep(size, &a));
+	start_writer(&reset);
+	start_writer(&unbind);
+	munmap(shared, sizeof(*shared));
+	close(fd);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	begun = fd >= 0 && !dma_alloc(size, &a);
+	close(fd);
+	pthread_join(reset.thread, NULL);
+	pthread_join(unbind.thread, NULL);
+	start_writer(&bind);
+	pthread_join(bind.thread, NULL);
+	start(path);
+	return begun;
+}
+
+static void overtaken(const char *path, uint64_t size)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < 5; i++)
+		n += is_overtaken(path, size);
+	printf("overtaken: %u of 5\n", n);
+	CHECK(n);
+}
+
 static void scatter(const char *path, uint64_t size)
 {
 	int ours = fd, theirs = open(path, O_RDWR | O_CLOEXEC);
@@ -1103,7 +1175,7 @@ static void hold(void)
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
-		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|early|scatter|hold DEVICE-FILE [ARGUMENT...]\n");
+		fprintf(stderr, "usage: abi good|bad|fuzz|busy|die|leave|left|kept|early|overtaken|scatter|hold DEVICE-FILE [ARGUMENT...]\n");
 		return 2;
 	}
 	start(argv[2]);
@@ -1127,6 +1199,8 @@ int main(int argc, char **argv)
 		kept(argv[2], argc == 3);
 	else if (!strcmp(argv[1], "early"))
 		early(argv[2]);
+	else if (!strcmp(argv[1], "overtaken"))
+		overtaken(argv[2], strtoul(argv[3], NULL, 10) * MIB);
 	else if (!strcmp(argv[1], "scatter") && argc == 5)
 		scatter(argv[3], strtoul(argv[4], NULL, 10) * MIB);
 	else if (!strcmp(argv[1], "hold"))

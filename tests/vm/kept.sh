@@ -47,6 +47,14 @@ leave() {
 # also while the function is still being reset
 "$abi" early /dev/udf/$a
 
+# or has not begun to be, and it is unbound
+before=$(free_mib)
+"$abi" overtaken /dev/udf/$a 96
+kept=$(free_mib)
+vm_unbind $a
+freed overtaken
+vm_bind $a
+
 # nothing is kept of what the cases above have left
 "$abi" hold /dev/udf/$a >out &
 vm_until 20 grep -q ready out
