@@ -8,18 +8,13 @@
 # Zoned block devices by a process that has no driver; see block-abi.sh. It reports zones that cannot be, says that a write pointer is where it cannot
 # be, and is killed: what another process has had is marked. A disk whose zones cannot be does not become a block device; whoever announces it
 # next begins anew.
-. "${UDF_TOP:-.}/tests/vm/vm.sh"
-vm_device edu
+. "${UDF_TOP:-.}/tests/vm/ramdisk.bash"
 vm_start "$@"
 
 set -ex
-insmod "$kmod"
-vm_bind 0000:01:00.0
-port=/dev/udf/0000:01:00.0
+ramdisk_load
 truncate -s 64M /run/disk
 head -c 2M /dev/urandom >/run/data
-start() { rm -f said; "$UDF_BUILD/vm/ramdisk" "$@" >said & pid=$!; vm_until 10 test -s said; }
-end() { kill -KILL $pid 2>/dev/null || :; wait $pid || :; }
 
 zoned=udf-0000:01:00.0-zone0 refused=0
 zones() { start "$1" $port /run/disk name=zone0 zone=4194304 "${@:2}"; }
