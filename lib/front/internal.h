@@ -70,6 +70,8 @@ void udf_options_ahead(struct udf_options *o);
  * what else was loaded is unloaded. Returns 0 or a negative errno: it must be a name.
  */
 int udf_options_ahead_module(struct udf_options *o, const char *name);
+/* LIST with its N strings; NULL: none. */
+void udf_options_free_list(char **list, unsigned int n);
 
 /* The device's specification with what drive= and size= add to it; to be freed. NULL: no memory. */
 char *udf_options_spec(const struct udf_options *o);

@@ -162,20 +162,13 @@ void udf_modules_free(struct udf_modules *m)
 
 /* ---- ahead of the port ---- */
 
-static void free_names(char **name, unsigned int n)
-{
-	while (n)
-		free(name[--n]);
-	free(name);
-}
-
 void udf_modules_load_ahead(struct udf_driver *driver, struct udf_options *o)
 {
 	unsigned int i;
 
 	for (i = 0; i < o->nr_ahead_modules; i++)
 		load(driver, o->ahead_modules[i]);
-	free_names(o->ahead_modules, o->nr_ahead_modules);
+	udf_options_free_list(o->ahead_modules, o->nr_ahead_modules);
 	o->ahead_modules = NULL;
 	o->nr_ahead_modules = 0;
 }

@@ -20,7 +20,7 @@ struct udf_options *udf_options_new(void)
 	return o;
 }
 
-static void free_list(char **list, unsigned int n)
+void udf_options_free_list(char **list, unsigned int n)
 {
 	while (n)
 		free(list[--n]);
@@ -43,9 +43,9 @@ void udf_options_free(struct udf_options *o)
 	free(o->trace);
 	free(o->trace_only);
 	free(o->trace_format);
-	free_list(o->backends, o->nr_backends);
-	free_list(o->params, o->nr_params);
-	free_list(o->ahead_modules, o->nr_ahead_modules);
+	udf_options_free_list(o->backends, o->nr_backends);
+	udf_options_free_list(o->params, o->nr_params);
+	udf_options_free_list(o->ahead_modules, o->nr_ahead_modules);
 	free(o);
 }
 
