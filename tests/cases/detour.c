@@ -40,8 +40,8 @@ static struct udf *open_plain(const char *cpus, const char *trace)
 	return udf;
 }
 
-/* Until QUIET requests of the load go by without a trap; their accesses go to the device all the same. */
-static void wait_quiet(struct udf *udf, struct load *l)
+/* Until so many REQUESTS of the load go by without a trap; their accesses go to the device all the same. */
+static void wait_quiet(struct udf *udf, struct load *l, unsigned long requests)
 {
 	struct udf_stats before, after;
 	struct load_watch w = { 0 };
@@ -51,17 +51,17 @@ static void wait_quiet(struct udf *udf, struct load *l)
 		unsigned long done = atomic_load(&l->done);
 
 		udf_stats(udf, &before);
-		while (atomic_load(&l->done) < done + QUIET) {
+		while (atomic_load(&l->done) < done + requests) {
 			load_look(l, &w);
 			load_pause();
 		}
 		udf_stats(udf, &after);
 		if (test_now() > end)
-			FAIL("%llu traps in %d requests, with %llu detours", (unsigned long long)(after.traps - before.traps), QUIET,
+			FAIL("%llu traps in %lu requests, with %llu detours", (unsigned long long)(after.traps - before.traps), requests,
 			     (unsigned long long)detours());
 	} while (after.traps != before.traps);
 	/* several requests may share a doorbell */
-	CHECK(after.privileged_calls - before.privileged_calls > QUIET / 50);
+	CHECK(after.privileged_calls - before.privileged_calls > requests / 50);
 }
 
 /* ---- what the signal handler makes of a detour ---- */
@@ -133,7 +133,7 @@ static void test_cold(const char *cpus, unsigned int threads)
 		CHECK_OK(udf_queue_open(udf, (int)i % atoi(cpus), 32, i & 2 ? UDF_QUEUE_POLLED : 0, &q[i]));
 		load_start(&l, q[i], 32);
 	}
-	wait_quiet(udf, &l);
+	wait_quiet(udf, &l, QUIET);
 	printf("%s vCPUs: %llu traps until there were %llu detours, then none in %d requests\n", cpus, (unsigned long long)traps(udf),
 	       (unsigned long long)detours(), QUIET);
 	CHECK(detours());
@@ -146,26 +146,6 @@ static void test_cold(const char *cpus, unsigned int threads)
 	load_report(&l);
 	CHECK_EQ(atomic_load(&l.failed), 0);
 	load_check_file(&l, "disk.img");
-	load_free(&l);
-}
-
-/* A short load, at most until there are no traps any more. */
-static void use(struct udf *udf, unsigned int n)
-{
-	struct udf_disk *disk = test_disk(udf);
-	struct udf_queue *q;
-	struct load l;
-
-	load_init(&l, udf, disk, n);
-	l.max_bytes = 65536;
-	/* what earlier rounds have written */
-	memset(l.gen, 0xff, l.blocks * sizeof(*l.gen));
-	CHECK_OK(udf_queue_open(udf, -1, 16, 0, &q));
-	load_start(&l, q, 16);
-	wait_quiet(udf, &l);
-	load_stop(&l);
-	udf_queue_close(q);
-	udf_disk_close(disk);
 	load_free(&l);
 }
 
@@ -188,7 +168,7 @@ static void test_reload(const char *cpus)
 	core = address("nvme_core", "nvme_setup_cmd");
 	before = 0;
 	for (unsigned int i = 0; i < RELOADS; i++) {
-		use(udf, i);
+		load_until(udf, i, wait_quiet, QUIET);
 		CHECK(detours() > before);
 		before = detours();
 		CHECK_OK(udf_unload(udf, "nvme"));
@@ -198,7 +178,7 @@ static void test_reload(const char *cpus)
 		CHECK_EQ(address("nvme", "nvme_irq"), nvme);
 		CHECK_EQ(address("nvme_core", "nvme_setup_cmd"), core);
 	}
-	use(udf, RELOADS);
+	load_until(udf, RELOADS, wait_quiet, QUIET);
 	printf("%s vCPUs, %d times: %llu detours\n", cpus, RELOADS, (unsigned long long)detours());
 	CHECK_OK(udf_close(udf));
 }
@@ -351,7 +331,7 @@ static void test_megasas(const char *cpus)
 	l.gentle = true;
 	CHECK_OK(udf_queue_open(udf, -1, 16, 0, &q));
 	load_start(&l, q, 16);
-	wait_quiet(udf, &l);
+	wait_quiet(udf, &l, QUIET);
 	CHECK(detours());
 	check_handler();
 	printf("megaraid_sas, %s vCPUs: %llu traps until there were %llu detours, then none in %d requests\n", cpus,

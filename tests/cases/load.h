@@ -576,8 +576,8 @@ static inline void load_check_file(struct load *l, const char *path)
 	       (unsigned long long)(l->blocks - stamped - unknown), (unsigned long long)unknown);
 }
 
-/* A short verified load, REQUESTS or some more. The disk is there, and closed again afterwards. */
-static inline void load_some(struct udf *udf, unsigned int n, unsigned int requests)
+/* A short verified load, until WAIT(UDF, &LOAD, ARG) returns. The disk is there, and closed again afterwards. N: the load's seed. */
+static inline void load_until(struct udf *udf, unsigned int n, void (*wait)(struct udf *udf, struct load *l, unsigned long arg), unsigned long arg)
 {
 	struct udf_disk *disk = test_disk(udf);
 	struct udf_queue *q;
@@ -589,12 +589,27 @@ static inline void load_some(struct udf *udf, unsigned int n, unsigned int reque
 	memset(l.gen, 0xff, l.blocks * sizeof(*l.gen));
 	CHECK_OK(udf_queue_open(udf, -1, 16, 0, &q));
 	load_start(&l, q, 16);
-	while (atomic_load(&l.done) < requests)
-		load_pause();
+	wait(udf, &l, arg);
 	load_stop(&l);
 	udf_queue_close(q);
 	udf_disk_close(disk);
 	load_free(&l);
+}
+
+static inline void load_wait_done(struct udf *udf, struct load *l, unsigned long requests)
+{
+	struct load_watch w = { 0 };
+
+	while (atomic_load(&l->done) < requests) {
+		load_look(l, &w);
+		load_pause();
+	}
+}
+
+/* REQUESTS or some more. */
+static inline void load_some(struct udf *udf, unsigned int n, unsigned int requests)
+{
+	load_until(udf, n, load_wait_done, requests);
 }
 
 #endif

@@ -16,10 +16,20 @@ drive = $(disk a)
 [port nic]
 device = qemu:e1000e
 start = off
+[port grows]
+device = qemu:nvme,serial=g
+size = 64M
+memory-max = 64
+start = off
 [port two]
 device = qemu:nvme,serial=b
 size = 64M
 cpus = 2
+start = off
+[port memory]
+device = qemu:nvme,serial=m
+size = 64M
+memory = 64
 start = off
 [port own]
 device = qemu:nvme,serial=c
@@ -66,12 +76,23 @@ has_module nvme nvme
 lacks_module nvme e1000e
 stands_by
 
-# what has one vCPU is nothing for a port with two, and stays
-spare=$(grep -o "process [0-9]* stands by" "$udfd_log" | tail -n 1)
-"$udf" start two || fail "start of two"
-[ "$(began two)" = "two: <7> udf-driver: kernel code has not booted; 0 modules are loaded" ] || fail "two: $(began two)"
-pid=${spare#process }
-[ -d "/proc/${pid%% *}" ] || fail "$spare no more"
+# the process that stands by
+spare() { grep -o "process [0-9]* stands by" "$udfd_log" | tail -n 1 | cut -d " " -f 2; }
+
+# how far memory may grow is known when the port is
+pid=$(spare)
+"$udf" start grows || fail "start of grows"
+[ "$(member grows pid)" = "$pid" ] || fail "what stands by is not taken for grows"
+stands_by
+
+# what has one vCPU is nothing for a port with two, as is what has other memory, and stays
+pid=$(spare)
+for port in two memory; do
+	"$udf" start $port || fail "start of $port"
+	[ "$(began $port)" = "$port: <7> udf-driver: kernel code has not booted; 0 modules are loaded" ] || fail "$port: $(began $port)"
+	[ -d "/proc/$pid" ] && [ "$(spare)" = "$pid" ] || fail "what stands by does not any more"
+done
+is two cpus 2
 
 # a port with parameters for its module: it is not loaded without them, and the driver refuses these
 refused "module nvme cannot be loaded: Invalid argument" "$udf" start own
