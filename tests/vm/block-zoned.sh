@@ -9,21 +9,22 @@
 # driver that is killed while writes are in the device, which performs them: they must not be performed again, and not fail.
 # block.bash tells of the second argument.
 . "${UDF_TOP:-.}/tests/vm/block.bash"
-# zoned NAME SIZE OPTION...: a controller with a zoned namespace of a file; OPTION: QEMU's, for what is between the two
+# zoned NAME SIZE BLOCK OPTION...: a controller with a zoned namespace of a file, with blocks of so many bytes; OPTION: QEMU's, for what is between the two
 zoned() {
 	truncate -s "$2" "${UDF_WORK:-.}/$1.img"
 	vm_device "nvme,id=$1,serial=$1"
-	vm_backend -blockdev "driver=file,node-name=$1-file,filename=$1.img" "${@:3}" -device "nvme-ns,bus=$1,drive=$1-disk,\
-zoned=on,zoned.zone_size=4M,zoned.zone_capacity=3M,zoned.max_open=4,zoned.max_active=6"
+	vm_backend -blockdev "driver=file,node-name=$1-file,filename=$1.img" "${@:4}" -device "nvme-ns,bus=$1,drive=$1-disk,\
+logical_block_size=$3,physical_block_size=$3,zoned=on,zoned.zone_size=4M,zoned.zone_capacity=3M,zoned.max_open=4,zoned.max_active=6"
 }
-zoned a 64M -blockdev driver=raw,node-name=a-disk,file=a-file
-zoned b 32M -object throttle-group,id=slow,x-iops-total=30 -blockdev driver=throttle,throttle-group=slow,node-name=b-disk,file=b-file
+zoned a 64M 512 -blockdev driver=raw,node-name=a-disk,file=a-file
+zoned b 32M 512 -object throttle-group,id=slow,x-iops-write=20 -blockdev driver=throttle,throttle-group=slow,node-name=b-disk,file=b-file
+zoned c 32M 4096 -blockdev driver=raw,node-name=c-disk,file=c-file
 vm_start "$@"
 
 set -e
 cd /run
 block_load
-a=0000:01:00.0 b=0000:02:00.0
+a=0000:01:00.0 b=0000:02:00.0 c=0000:03:00.0
 
 block_stock $a
 block_limits "$disk" >stock
@@ -172,5 +173,57 @@ if [ "$front" = udf ]; then
 	done
 	wait $writer || vm_fail "an append has seen a driver die"
 	vm_target_end
+
+	echo "what is there already"
+	vm_bind $c
+	serve_c() {
+		vm_serve $c
+		vm_until 20 block_appears udf-$c-
+		vm_until 20 grep -q coupled "/sys/block/$disk/state"
+	}
+	is_stopped() { ! grep -h '^State:' /proc/$pid/task/*/status | grep -v 'T (stopped)'; }
+	is_in_flight() { [ "$(awk '{ print $1 + $2 }' "/sys/block/$disk/inflight")" = 1 ]; }
+	# interrupted WHAT PART: a request that writes the data, or zeroes, to the second zone is in the ring of a process that dies, and what is in
+	# the file PART is there before the next one begins
+	interrupted() {
+		kill -STOP $pid
+		vm_until 10 is_stopped
+		case $1 in
+		data) dd if=data of="$dev" bs=64k seek=64 oflag=direct status=none & ;;
+		zeroes) blkdiscard -f -z -o 4M -l 64k "$dev" & ;;
+		esac
+		writer=$!
+		vm_until 10 is_in_flight
+		kill -KILL $pid
+		wait $pid || :
+		"$udf" write --device "pci:$c" --offset 4M --file "$2"
+		serve_c
+		wait $writer
+	}
+	# there FILE: what is in it is in the second zone, and nothing more
+	there() {
+		[ "$(zone 1 wptr)" = $(($(stat -c %s "$1") / 512)) ] || vm_fail "$(blkzone report -o 8192 -c 1 "$dev")"
+		dd if="$dev" bs=64k skip=64 count=1 iflag=direct status=none | cmp -n "$(stat -c %s "$1")" - "$1"
+		manage reset 1
+	}
+	serve_c
+	dev=/dev/$disk
+	[ "$(cat "/sys/block/$disk/queue/logical_block_size")" = 4096 ]
+	head -c 64k random >data
+	head -c 64k /dev/zero >zeroes
+	for what in data zeroes; do
+		for size in 4k 28k 64k; do
+			head -c $size $what >part
+			interrupted $what part || vm_fail "$what, of which $size is there: fails"
+			there $what
+		done
+		# it is not what is there
+		head -c 8k $what >part
+		printf x | dd of=part bs=1 seek=5000 conv=notrunc status=none
+		! interrupted $what part 2>err || vm_fail "$what, over something else"
+		there part
+	done
+	kill -TERM $pid
+	wait $pid || :
 fi
 block_end
