@@ -133,15 +133,11 @@ static void kapi_wait_port(void)
 
 static int kapi_init(void *unused)
 {
-	const bool alone = num_possible_cpus() == 1;
-
 #define INIT(fn) kapi_initcall((long (*)(void))kapi_init_##fn, #fn, true);
 #define STEP(fn) fn();
 #define INIT_LIST_BEFORE_SMP
 #include SERIES_INIT
 #undef INIT_LIST_BEFORE_SMP
-	if (!alone)
-		kapi_wait_port();
 	smp_init();
 	sched_init_smp();
 #define INIT_LIST_AFTER_SMP
@@ -153,8 +149,7 @@ static int kapi_init(void *unused)
 	rcu_set_runtime_mode();
 	/* not rcu_end_inkernel_boot(): grace periods stay expedited, which with a few vCPUs costs little and saves 20 ms each */
 	kapi_front_init();
-	if (alone)
-		kapi_wait_port();
+	kapi_wait_port();
 	kapi_grow_init();
 	if (kapi_pci_scan())
 		kapi_die("the port's PCI function cannot be set up");

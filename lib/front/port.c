@@ -217,16 +217,14 @@ static int name_port(void *ctx, struct udf_driver *driver, struct udf_driver_con
 {
 	struct udf *udf = ctx;
 	struct udf_options *o = udf->options;
-	/* with more vCPUs kernel code has not booted as a whole, see host/linux/ahead.c */
-	const bool ahead = o->ahead && udf_driver_cpus(driver) == 1;
 	int ret;
 
 	/* if it has booted: now there is time */
 	udf_modules_prune(udf->modules);
-	if (ahead)
+	if (o->ahead)
 		udf_modules_load_ahead(driver, o);
 	ret = o->standby(o->standby_arg, o);
-	if (!ret && ahead)
+	if (!ret && o->ahead)
 		udf_modules_unload_others(driver, o);
 	if (ret)
 		return udf_error_set(err, ret, "%s", o->err.code ? o->err.text : "not needed any more");

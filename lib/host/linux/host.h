@@ -119,11 +119,13 @@ struct udf_host {
 	void *ctx;
 
 	bool one_processor;			/* the machine has no other */
-	pthread_mutex_t lock;			/* commands, started, ahead */
+	pthread_mutex_t lock;			/* commands, started, ahead, halted */
 	struct udf_command *head, **tail;
 	bool started;
 	enum udf_ahead ahead;
-	pthread_cond_t changed;			/* started, ahead, dead, or a command is done */
+	_Atomic unsigned int halt;		/* not 0: vCPUs that become idle stay so until it is another */
+	unsigned int halted;			/* that have since it was set */
+	pthread_cond_t changed;			/* started, ahead, halt, halted, dead, or a command is done */
 	_Atomic bool dead;			/* kernel code stopped for good, or the port is lost */
 	char why[256];
 
@@ -250,10 +252,12 @@ void udf_detours_reset(void);
 /* ahead.c */
 #define UDF_START_TIMEOUT_S 60
 extern unsigned int udf_ahead_turn_ms;		/* for so long the vCPU waits before it takes interrupts; tests have it do so more often */
-/* Wait until vCPU 0 waits for a port. MOVE: it stays there until udf_ahead_end(). */
+/* Wait until kernel code waits for a port. MOVE: it stays there until udf_ahead_end(). */
 int udf_ahead_wait(bool move, struct udf_error *err);
-/* It goes on; or LEAVE: its thread leaves the kernel code for good. */
+/* It goes on; or LEAVE: the threads leave it for good. */
 void udf_ahead_end(bool leave);
+/* VCPU, whose thread calls, is idle, and is to stay so: udf_host.halt. */
+void udf_ahead_halt(struct udf_vcpu *vcpu);
 
 /* mem.c */
 int udf_mem_map(struct udf_error *err);

@@ -275,6 +275,10 @@ static void udf_vcpu_wait(struct udf_vcpu *vcpu)
 			if (udf_host.dead && atomic_load(&vcpu->state) != UDF_VCPU_RUNNING)
 				return;
 		}
+		if (atomic_load_explicit(&udf_host.halt, memory_order_relaxed)) {
+			udf_ahead_halt(vcpu);
+			continue;
+		}
 		if (held_at && udf_host_now() - held_at > HELD_FORGET_NS && udf_vcpu_forget(vcpu, held_at))
 			continue;
 		if (atomic_load(&vcpu->polling) && udf_host.vpci) {
