@@ -50,6 +50,11 @@ static int udf_open_image(struct udf_driver *d, struct udf_error *err)
 	return udf_image_open(&opts, &udf_host.image, err);
 }
 
+static unsigned int config_cpus(const struct udf_driver_config *config)
+{
+	return config->cpus ? config->cpus : 1;
+}
+
 /* What the host world keeps of the configuration. */
 static int udf_take_config(struct udf_driver *d, struct udf_error *err)
 {
@@ -57,7 +62,7 @@ static int udf_take_config(struct udf_driver *d, struct udf_error *err)
 
 	if (config->cpus > HOST_CPUS_MAX)
 		return udf_error_set(err, -EINVAL, "%u vCPUs: at most %u are possible", config->cpus, HOST_CPUS_MAX);
-	udf_host.cpus = config->cpus ? config->cpus : 1;
+	udf_host.cpus = config_cpus(config);
 	udf_arena_sizes(&config->port.arena_size, &config->port.arena_max);
 	udf_host.arena_max = config->port.arena_max;
 	if (!udf_host.ahead)
@@ -218,15 +223,14 @@ static int udf_move_to_port(struct udf_error *err)
 /* Which port it is, and its memory. Unless udf_host.ahead is set afterwards, it is still to be booted. */
 static int udf_get_port(struct udf_driver *d, struct udf_error *err)
 {
-	const unsigned int cpus = udf_host.cpus;
 	int ret = d->config.name_port ? d->config.name_port(d->config.ctx, d, &d->config, err) : 0;
 
 	if (!ret && udf_host.ahead)
 		ret = udf_ahead_wait(true, err);
+	if (!ret && udf_host.ahead && udf_host.cpus != config_cpus(&d->config))
+		ret = udf_boot_undo(err);
 	if (!ret)
 		ret = udf_take_config(d, err);
-	if (!ret && udf_host.ahead && udf_host.cpus != cpus)
-		ret = udf_boot_undo(err);
 	if (!ret)
 		ret = udf_open_port(d, err);
 	if (!ret && udf_host.ahead)
