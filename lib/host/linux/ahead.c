@@ -19,6 +19,7 @@
 #include <time.h>
 
 #define HALT_MS 10		/* for the others to become idle */
+#define LEAVE_MS 5000		/* until they are to be idle at the end */
 
 unsigned int udf_ahead_turn_ms = 600000;
 
@@ -132,9 +133,14 @@ int udf_ahead_wait(bool move, struct udf_error *err)
 
 void udf_ahead_end(bool leave)
 {
+	const struct timespec until = after_ms(LEAVE_MS);
 	struct udf_host *h = &udf_host;
+	int ret = 0;
 
 	pthread_mutex_lock(&h->lock);
+	/* no vCPU leaves while another may still want something of it */
+	while (leave && h->ahead == UDF_AHEAD_BOOTING && h->vcpu[0].started && !h->dead && !ret)
+		ret = pthread_cond_timedwait(&h->changed, &h->lock, &until);
 	h->ahead = leave ? UDF_AHEAD_LEAVE : UDF_AHEAD_NO;
 	pthread_cond_broadcast(&h->changed);
 	pthread_mutex_unlock(&h->lock);
