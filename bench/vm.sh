@@ -46,6 +46,7 @@ run null.sh plain one "$rounds"
 run memory.sh plain time
 run recovery.sh plain count "$kills"
 run recovery.sh plain one "$kills"
+run recovery.sh plain time "$kills" 2
 printf '\r%40s\r' '' >&2
 
 c=block.sh.plain.count a=attached.sh.iommu.count n=null.sh.plain.count
@@ -106,22 +107,25 @@ cat <<'TEXT'
 | --- | --- |
 TEXT
 field() { sed -n "s/.*[ :]$2=\([0-9.]*\).*/\1/p" "$work/$1"; }
-m=memory.sh.plain.time r=recovery.sh.plain.count w=recovery.sh.plain.one
+m=memory.sh.plain.time r=recovery.sh.plain.count
 printf '| private memory of a driver process, idle, twelve running, MiB | %.1f |\n' "$(field $m private_kib | median | awk '{ print $1 / 1024 }')"
 printf '| memory that the machine has less for each, MiB | %.1f |\n' "$(field $m available_kib_each | awk '{ print $1 / 1024 }')"
 printf '| system calls of the driver process for each read, depth 32 | %s |\n' "$(field $m per_io)"
 printf '| copies of data | 0 |\n'
-reset=$(sed -n 's/.*reset ms=//p' "$work/$w" | median)
-printf '| reset of the device, ms | %.0f |\n' "$reset"
-beyond() { field $w recovery_ms | awk -v reset="$reset" '{ print $1 - reset }'; }
+reset_of() { sed -n 's/.*reset ms=//p' "$work/$1" | median; }
+beyond() { field "$1" recovery_ms | awk -v reset="$(reset_of "$1")" '{ print $1 - reset }'; }
+printf '| reset of the device, ms | %.0f |\n' "$(reset_of recovery.sh.plain.one)"
 what="from the kill of a driver process to the first completed read"
 printf "| $what, millions of instructions, median of $kills | %.1f |\n" "$(field $r insns | median | awk '{ print $1 / 1e6 }')"
 printf '| the same, 99th percentile | %.1f |\n' "$(field $r insns | percentile 0.99 | awk '{ print $1 / 1e6 }')"
-printf "| $what, less the reset, in this virtual machine, ms, median of $kills | %.0f |\n" "$(beyond | median)"
-printf '| the same, 99th percentile | %.0f |\n' "$(beyond | percentile 0.99)"
+for cpus in one two; do
+	f=recovery.sh.plain.$([ $cpus = one ] && echo one || echo time)
+	printf "| $what, less the reset, in this virtual machine, with $cpus of vCPUs and processors, ms, median of $kills | %.0f |\n" "$(beyond "$f" | median)"
+	printf '| the same, 99th percentile | %.0f |\n' "$(beyond "$f" | percentile 0.99)"
+done
 cat <<'TEXT'
 
 - What the machine has less for each driver process is mostly the port's memory for DMA (`memory`, 48 MiB), which belongs to no process.
 - The recovery is one under udfd, with a process that stands by, which has booted ahead of the port; the port's memory is that of the process before.
-- Wall times of a recovery are those of one emulated processor, without the plugin. Code that it has not yet translated costs it most.
+- Wall times of a recovery are those of emulated processors, without the plugin. Code that it has not yet translated costs it most.
 TEXT

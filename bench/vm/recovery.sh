@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# recovery.sh plain count|one|time [KILLS [MEMORY]]: a driver process under udfd is killed under load; the time until a read of its block device is completed again, and
+# recovery.sh plain count|one|time [KILLS [CPUS]]: a driver process under udfd is killed under load; the time until a read of its block device is completed again, and
 # the time that resetting the device takes, which is part of it.
 . "${UDF_TOP:-.}/bench/vm/guest.sh"
 bench_machine "$@"
@@ -22,7 +22,7 @@ device = pci:class=0108
 backoff-min = 0.001
 backoff-max = 0.001
 failures = 1000
-${4:+memory = $4}
+${4:+cpus = $4}
 CONF
 UDF_KERNEL_ROOT=$UDF_BUILD/kernel/root "$UDF_BUILD/udfd" --config /run/udf.conf --state-dir /run/state 2>>udfd.log &
 udfd=$!
