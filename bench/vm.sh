@@ -118,9 +118,9 @@ printf '| reset of the device, ms | %.0f |\n' "$(reset_of recovery.sh.plain.one)
 what="from the kill of a driver process to the first completed read"
 printf "| $what, millions of instructions, median of $kills | %.1f |\n" "$(field $r insns | median | awk '{ print $1 / 1e6 }')"
 printf '| the same, 99th percentile | %.1f |\n' "$(field $r insns | percentile 0.99 | awk '{ print $1 / 1e6 }')"
-for cpus in one two; do
-	f=recovery.sh.plain.$([ $cpus = one ] && echo one || echo time)
-	printf "| $what, less the reset, in this virtual machine, with $cpus of vCPUs and processors, ms, median of $kills | %.0f |\n" "$(beyond "$f" | median)"
+for f in recovery.sh.plain.one recovery.sh.plain.time; do
+	cpus=$([ $f = recovery.sh.plain.one ] && echo "one vCPU, one processor" || echo "two vCPUs, two processors")
+	printf "| $what, less the reset, in this virtual machine, $cpus, ms, median of $kills | %.0f |\n" "$(beyond "$f" | median)"
 	printf '| the same, 99th percentile | %.0f |\n' "$(beyond "$f" | percentile 0.99)"
 done
 cat <<'TEXT'
