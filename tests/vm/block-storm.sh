@@ -83,7 +83,7 @@ check_loads() {
 }
 
 runs_anew() {			# PORT PID
-	[ "$(block_member "$1" state)" = running ] && [ "$(block_member "$1" pid)" != "$2" ] && [ "$(cat "/sys/block/${disk_of[$1]}/state")" = coupled ]
+	vm_runs_anew "$1" "$2" && [ "$(cat "/sys/block/${disk_of[$1]}/state")" = coupled ]
 }
 
 recovers() {			# PORT PID: another process than PID does what is to be done
@@ -114,7 +114,7 @@ death() {
 	local how=$1 port=$2 other count pid kind=${kill_is[$2]} start=${EPOCHREALTIME/./}
 
 	other=$([ "$port" = a ] && echo b || echo a)
-	pid=$(block_member "$port" pid)
+	pid=$(vm_member "$port" pid)
 	case $how in
 	kill) kill -KILL "$pid" ;;
 	stop) kill -STOP "$pid"; kind=hang ;;
@@ -131,7 +131,7 @@ death() {
 
 has_pid() {			# PORT PID: another process than that is at work, if only to start
 	local pid
-	pid=$(block_member "$1" pid)
+	pid=$(vm_member "$1" pid)
 	[ "$pid" != null ] && [ "$pid" != "$2" ]
 }
 
@@ -139,10 +139,10 @@ has_pid() {			# PORT PID: another process than that is at work, if only to start
 death_twice() {			# PORT
 	local first second
 
-	first=$(block_member "$1" pid)
+	first=$(vm_member "$1" pid)
 	kill -KILL "$first"
 	vm_until 30 has_pid "$1" "$first"
-	second=$(block_member "$1" pid)
+	second=$(vm_member "$1" pid)
 	kill -KILL "$second"
 	recovers "$1" "$second"
 	deaths[$1]=$((deaths[$1] + 2))
@@ -151,7 +151,7 @@ death_twice() {			# PORT
 death_of_both() {
 	local a b
 
-	a=$(block_member a pid) b=$(block_member b pid)
+	a=$(vm_member a pid) b=$(vm_member b pid)
 	kill -KILL "$a" "$b"
 	recovers a "$a"
 	recovers b "$b"
@@ -162,12 +162,12 @@ death_of_both() {
 death_of_udfd() {			# PORT
 	local pid
 
-	pid=$(block_member "$1" pid)
+	pid=$(vm_member "$1" pid)
 	kill -KILL "$pid"
 	vm_until 30 has_pid "$1" "$pid"
 	kill -KILL "$udfd"
 	wait "$udfd" || :
-	block_udfd_again
+	vm_udfd
 	recovers "$1" "$pid"
 	kill_is=([a]=unknown [b]='@(signal|unknown)')
 	deaths[$1]=$((deaths[$1] + 1))

@@ -138,10 +138,9 @@ if [ "$front" = udf ]; then
 		--size=32M --verify=crc32c --verify_fatal=1 --output-format=json --output=/run/fio-deaths.json &
 	fio=$!
 	die() {
-		victim=$(block_member b pid)
+		victim=$(vm_member b pid)
 		kill -KILL "$victim"
-		replaced() { [ "$(block_member b state)" = running ] && [ "$(block_member b pid)" != "$victim" ]; }
-		vm_until 30 replaced
+		vm_until 30 vm_runs_anew b "$victim"
 	}
 	for n in 1 2 3 4 5 6; do
 		sleep 2
@@ -152,7 +151,7 @@ if [ "$front" = udf ]; then
 	done
 	wait $fio || { cat fio-deaths.json; vm_fail "fio has seen a driver die"; }
 	block_fio_done deaths
-	[ "$(block_member b restarts)" = 6 ]
+	[ "$(vm_member b restarts)" = 6 ]
 	# of a write a part is on the disk
 	for n in 1 2 3 4; do
 		"$calls" pieces "$disk" &

@@ -48,23 +48,16 @@ block_find() {			# ADDRESS
 
 # block_udfd LINE...: start udfd; the lines are of the configuration, sections of ports included
 block_udfd() {
-	mkdir -p /run/udf /run/state
 	{
 		printf '[defaults]\nhang-timeout = 5\nbackoff-min = 0.05\nbackoff-max = 0.5\nstable = 1\nmemory = 32\n'
 		printf '%s\n' "$@"
 	} >/run/udf.conf
-	block_udfd_again
-}
-
-block_udfd_again() {
-	UDF_KERNEL_ROOT=$UDF_BUILD/kernel/root "$UDF_BUILD/udfd" --config /run/udf.conf --state-dir /run/state 2>>/run/udfd.log &
-	udfd=$!
-	vm_until 20 "$udf" ports >/run/ports 2>&1 || { cat /run/udfd.log; vm_fail "udfd"; }
+	vm_udfd
 }
 
 # block_port NAME ADDRESS: start it if it is stopped, and name its disk, or one of them, in $disk
 block_port() {
-	[ "$(block_member "$1" state)" != stopped ] || "$udf" start "$1" || vm_fail "$1 does not start"
+	[ "$(vm_member "$1" state)" != stopped ] || "$udf" start "$1" || vm_fail "$1 does not start"
 	vm_until 40 block_appears "udf-$2-" || { cat /run/udfd.log; vm_fail "$1 has no block device"; }
 }
 
@@ -75,10 +68,6 @@ block_appears() {		# PREFIX
 		[ -b "/dev/${d##*/}" ] || return 1
 		disk=${d##*/}
 	done
-}
-
-block_member() {		# PORT NAME: one member of its status
-	"$udf" status "$1" --json | jq -r ".[\"$2\"]"
 }
 
 # block_get ADDRESS [LINE...]: one disk, of the front that is tested, in $disk; the lines are for the port's section of the configuration

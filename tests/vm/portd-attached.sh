@@ -15,7 +15,6 @@ vm_start "$@"
 set -e
 insmod "$kmod"
 udf=$UDF_BUILD/udf
-mkdir -p /run/udf /run/state
 cd /run
 cat >udf.conf <<EOF
 [port a]
@@ -23,10 +22,8 @@ device = pci:0000:01:00.0
 cpus = 2
 attach-memory = 100
 EOF
-UDF_KERNEL_ROOT=$UDF_BUILD/kernel/root "$UDF_BUILD/udfd" --config udf.conf --state-dir /run/state 2>udfd.log &
-udfd=$!
-trap '"$udf" failures a; tail -n 40 udfd.log; dmesg | tail' ERR
-vm_until 20 "$udf" ports >/dev/null
+trap '"$udf" failures a; tail -n 40 /run/udfd.log; dmesg | tail' ERR
+vm_udfd
 "$udf" start a
 [ "$("$udf" status a --json | jq .isolated)" = true ]
 pid=$("$udf" status a --json | jq .pid)
@@ -45,7 +42,7 @@ head -c 3000000 <&3 >part
 # while one has 64 MiB there is no room for another
 ! "$udf" read --port a --length 1M >/dev/null 2>error || vm_fail "more is pinned than attach-memory"
 cat error
-grep "an application's memory is refused" udfd.log
+grep "an application's memory is refused" /run/udfd.log
 kill -KILL "$pid"
 cat <&3 >>part
 wait $reader

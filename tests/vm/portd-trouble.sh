@@ -20,7 +20,7 @@ insmod "$kmod"
 udf=$UDF_BUILD/udf
 a=disks-0000:01:00.0 b=disks-0000:02:00.0
 disk_a=/dev/udf-0000:01:00.0-nvme0n1 disk_b=/dev/udf-0000:02:00.0-nvme0n1
-mkdir -p /run/udf /run/state
+mkdir /run/state
 mount -t tmpfs -o size=256k tmpfs /run/state
 cat >/run/udf.conf <<EOF
 [defaults]
@@ -28,12 +28,8 @@ hang-timeout = 5
 [port disks]
 device = pci:class=0108
 EOF
-UDF_KERNEL_ROOT=$UDF_BUILD/kernel/root "$UDF_BUILD/udfd" --config /run/udf.conf --state-dir /run/state 2>>udfd.log &
-udfd=$!
-trap 'tail -n 40 udfd.log; "$udf" ports' ERR
-vm_until 20 "$udf" ports >/dev/null
-member() { "$udf" status "$1" --json | jq -r ".[\"$2\"]"; }
-runs_anew() { "$udf" status "$1" --json | jq -e ".state == \"running\" and .pid != $2" >/dev/null; }
+trap 'tail -n 40 /run/udfd.log; "$udf" ports' ERR
+vm_udfd
 # what is read without end, and why it ended
 reader() { exec fio --name=r --filename="${1//:/\\:}" --direct=1 --ioengine=io_uring --rw=randread --bs=4k --iodepth=8 --time_based --runtime=600; }
 reads() { awk '{ print $1 }' "/sys/block/$(basename "$(readlink -f "$1")")/stat"; }
@@ -53,22 +49,22 @@ read_on $disk_b
 
 # no room for records: the driver process is replaced all the same, and the log has what could not be kept
 dd if=/dev/zero of=/run/state/full bs=4k 2>/dev/null || :
-pid=$(member $a pid)
+pid=$(vm_member $a pid)
 kill -KILL "$pid"
-vm_until 60 runs_anew $a "$pid"
+vm_until 60 vm_runs_anew $a "$pid"
 read_on $disk_a
 kill -0 $reader_a
-grep -i "no space left" udfd.log
+grep -i "no space left" /run/udfd.log
 rm /run/state/full
 before=$("$udf" failures $a --json | wc -l)
-pid=$(member $a pid)
+pid=$(vm_member $a pid)
 kill -KILL "$pid"
-vm_until 60 runs_anew $a "$pid"
+vm_until 60 vm_runs_anew $a "$pid"
 read_on $disk_a
 [ "$("$udf" failures $a --json | wc -l)" -gt "$before" ]
 
 # two cards go at once, one of them has no driver process at this moment
-kill -KILL "$(member $b pid)"
+kill -KILL "$(vm_member $b pid)"
 vm_monitor device_del a
 vm_monitor device_del b
 vm_until 60 test ! -e /sys/bus/pci/devices/0000:01:00.0

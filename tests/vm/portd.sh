@@ -18,7 +18,6 @@ vm_until 20 test -b /dev/nvme0n1 -a -b /dev/nvme1n1
 insmod "$kmod"
 udf=$UDF_BUILD/udf
 a=disks-0000:01:00.0 b=disks-0000:02:00.0
-mkdir -p /run/udf /run/state
 cat >/run/udf.conf <<EOF
 [defaults]
 hang-timeout = 5
@@ -26,17 +25,9 @@ cpus = 2
 [port disks]
 device = pci:class=0108
 EOF
-start_udfd() {
-	UDF_KERNEL_ROOT=$UDF_BUILD/kernel/root "$UDF_BUILD/udfd" --config /run/udf.conf --state-dir /run/state 2>>udfd.log &
-	udfd=$!
-	vm_until 20 "$udf" ports >/dev/null
-}
-member() { "$udf" status "$1" --json | jq -r ".[\"$2\"]"; }
-# state and process id of one moment: with the state of the process that was and the id of the next, which only starts, its end would be missed
-runs_anew() { "$udf" status "$1" --json | jq -e ".state == \"running\" and .pid != $2" >/dev/null; }
-trap '"$udf" failures $a; tail -n 40 udfd.log' ERR
+trap '"$udf" failures $a; tail -n 40 /run/udfd.log' ERR
 
-start_udfd
+vm_udfd
 "$udf" start $a
 "$udf" start $b
 "$udf" ports | tee ports
@@ -52,28 +43,28 @@ else
 	grep -q "^isolation   not isolated: its device reaches all memory$" status
 	isolated=false
 fi
-[ "$(member $a isolated)" = $isolated ]
+[ "$(vm_member $a isolated)" = $isolated ]
 [ "$("$udf" ports --json | jq -s -c 'map(.isolated)')" = "[$isolated,$isolated]" ]
 
 # one fails, in each way; the other does not notice
-other=$(member $b pid)
-pid=$(member $a pid)
+other=$(vm_member $b pid)
+pid=$(vm_member $a pid)
 kill -KILL "$pid"
-vm_until 60 runs_anew $a "$pid"
-pid=$(member $a pid)
+vm_until 60 vm_runs_anew $a "$pid"
+pid=$(vm_member $a pid)
 kill -STOP "$pid"
-vm_until 60 runs_anew $a "$pid"
+vm_until 60 vm_runs_anew $a "$pid"
 "$udf" failures $a
 [ "$("$udf" failures $a --json | wc -l)" = 2 ]
-[ "$(member $b pid)" = "$other" ]
+[ "$(vm_member $b pid)" = "$other" ]
 
 # udfd fails
-pid=$(member $a pid)
+pid=$(vm_member $a pid)
 kill -KILL $udfd
 wait $udfd || :
-start_udfd
-vm_until 30 grep -q "$a: <5> goes on in process $pid" udfd.log
-[ "$(member $a pid)" = "$pid" ]
+vm_udfd
+vm_until 30 grep -q "$a: <5> goes on in process $pid" /run/udfd.log
+[ "$(vm_member $a pid)" = "$pid" ]
 
 # and the function goes back
 ! "$udf" unbind 0000:01:00.0 2>error || exit 1

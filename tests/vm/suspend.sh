@@ -37,16 +37,13 @@ suspend
 "$abi" bad /dev/udf/$a
 
 # a driver under load
-mkdir -p /run/udf /run/state
 cat >/run/udf.conf <<CONF
 [port disk]
 device = pci:$b
 backoff-max = 1
 CONF
-UDF_KERNEL_ROOT=$UDF_BUILD/kernel/root "$UDF_BUILD/udfd" --config /run/udf.conf --state-dir /run/state 2>>udfd.log &
-udfd=$!
-trap '"$udf" failures disk; tail -n 40 udfd.log' ERR
-vm_until 20 "$udf" ports >/dev/null
+trap '"$udf" failures disk; tail -n 40 /run/udfd.log' ERR
+vm_udfd
 "$udf" start disk
 disk=/dev/udf-$b-nvme0n1
 vm_until 30 test -b $disk
@@ -55,7 +52,7 @@ fio --name=load --filename="${disk//:/\\:}" --direct=1 --ioengine=libaio --rw=ra
 fio=$!
 completed() { awk '{ print $1 + $5 }' "/sys/block/${disk#/dev/}/stat"; }
 goes_on() { [ "$(completed)" -gt $((before + 200)) ]; }
-pid_of() { "$udf" status disk --json | jq -r .pid; }
+pid_of() { vm_member disk pid; }
 another() { [ "$(pid_of)" != "$pid" ]; }
 for ((i = 0; i < 3; i++)); do
 	before=$(completed) pid=$(pid_of)

@@ -192,6 +192,24 @@ vm_serve() {
 	pid=$!
 }
 
+# vm_udfd: start udfd with the configuration in /run/udf.conf, and wait until it answers; its process id is $udfd, its log /run/udfd.log
+vm_udfd() {
+	mkdir -p /run/udf /run/state
+	UDF_KERNEL_ROOT=$UDF_BUILD/kernel/root "$UDF_BUILD/udfd" --config /run/udf.conf --state-dir /run/state 2>>/run/udfd.log &
+	udfd=$!
+	vm_until 20 "$UDF_BUILD/udf" ports >/run/ports 2>&1 || { cat /run/udfd.log; vm_fail "udfd"; }
+}
+
+# vm_member PORT NAME: one member of its status; vm_runs_anew PORT PID: whether it runs, in another process than that
+vm_member() {
+	"$UDF_BUILD/udf" status "$1" --json | jq -r ".[\"$2\"]"
+}
+
+# of one moment: with the state of the process that was and the id of the next, which only starts, its end would be missed
+vm_runs_anew() {
+	"$UDF_BUILD/udf" status "$1" --json | jq -e ".state == \"running\" and .pid != $2" >/dev/null
+}
+
 # vm_bind ADDRESS [DRIVER]: hand a function to udf_port, or to DRIVER; vm_unbind ADDRESS: take it from its driver
 vm_unbind() {
 	[ ! -e "/sys/bus/pci/devices/$1/driver" ] || echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"
