@@ -39,6 +39,9 @@ int kapi_heartbeat(const struct host_heartbeat *config)
 		INIT_DELAYED_WORK(&kapi_beat_work[cpu], kapi_beat);
 		queue_delayed_work_on(cpu, system_wq, &kapi_beat_work[cpu], 0);
 	}
+	/* a vCPU that has not counted yet is not missed: each does before a driver can have it */
+	for_each_online_cpu(cpu)
+		flush_delayed_work(&kapi_beat_work[cpu]);
 	if (!config->hung_task_s)
 		return 0;
 	sysctl_hung_task_panic = 1;

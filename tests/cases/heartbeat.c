@@ -26,6 +26,8 @@ static struct udf *start(unsigned int hung_task_s)
 	if (udf_open(o, &udf))
 		FAIL("udf_open: %s", udf_options_error(o));
 	udf_options_free(o);
+	/* of a vCPU that a driver hangs before its first sign of life nobody would know that it had one */
+	CHECK(beats[0] && beats[1]);
 	return udf;
 }
 
