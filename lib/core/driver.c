@@ -87,11 +87,9 @@ static int udf_open_function(struct udf_error *err)
 
 static int udf_wait_started(struct udf_error *err)
 {
-	struct timespec until;
+	const struct timespec until = udf_after_ms(UDF_START_TIMEOUT_S * 1000);
 	int ret = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += UDF_START_TIMEOUT_S;
 	pthread_mutex_lock(&udf_host.lock);
 	while (!udf_host.started && !udf_host.dead && !ret)
 		ret = pthread_cond_timedwait(&udf_host.changed, &udf_host.lock, &until);
@@ -305,13 +303,7 @@ long udf_driver_control(struct udf_driver *driver, enum host_command what, const
 		return -ENAMETOOLONG;
 	}
 	snprintf(cmd->control.arg, sizeof(cmd->control.arg), "%s", arg ? arg : "");
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += (timeout_ms % 1000) * 1000000l;
-	if (until.tv_nsec >= 1000000000l) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000l;
-	}
+	until = udf_after_ms(timeout_ms < 0 ? 0 : (unsigned int)timeout_ms);
 	pthread_mutex_lock(&h->lock);
 	if (h->dead) {
 		pthread_mutex_unlock(&h->lock);

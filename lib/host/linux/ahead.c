@@ -16,23 +16,11 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <time.h>
 
 #define HALT_MS 10		/* for the others to become idle */
 #define LEAVE_MS 5000		/* until they are to be idle at the end */
 
 unsigned int udf_ahead_turn_ms = 600000;
-
-static struct timespec after_ms(unsigned int ms)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	t.tv_sec += ms / 1000 + t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
-	return t;
-}
 
 void udf_ahead_halt(struct udf_vcpu *vcpu)
 {
@@ -74,7 +62,7 @@ static bool halt_others(const struct udf_vcpu *self)
 		udf_vcpu_wake(vcpu);
 	}
 	while (h->halted < others && !h->dead && udf_host_now() < end) {
-		struct timespec soon = after_ms(1);
+		struct timespec soon = udf_after_ms(1);
 
 		pthread_cond_timedwait(&h->changed, &h->lock, &soon);
 	}
@@ -85,7 +73,7 @@ int host_port_wait(void)
 {
 	struct udf_host *h = &udf_host;
 	struct udf_vcpu *self = udf_vcpu_self();
-	const struct timespec until = after_ms(udf_ahead_turn_ms);
+	const struct timespec until = udf_after_ms(udf_ahead_turn_ms);
 	sigset_t all, old;
 	int ret = 0;
 
@@ -115,7 +103,7 @@ int host_port_wait(void)
 int udf_ahead_wait(bool move, struct udf_error *err)
 {
 	struct udf_host *h = &udf_host;
-	const struct timespec until = after_ms(UDF_START_TIMEOUT_S * 1000);
+	const struct timespec until = udf_after_ms(UDF_START_TIMEOUT_S * 1000);
 	int ret = 0;
 
 	pthread_mutex_lock(&h->lock);
@@ -133,7 +121,7 @@ int udf_ahead_wait(bool move, struct udf_error *err)
 
 void udf_ahead_end(bool leave)
 {
-	const struct timespec until = after_ms(LEAVE_MS);
+	const struct timespec until = udf_after_ms(LEAVE_MS);
 	struct udf_host *h = &udf_host;
 	int ret = 0;
 

@@ -154,6 +154,7 @@ struct udf_vcpu *udf_vcpu_self(void);
 int udf_vcpus_start(struct udf_error *err);	/* boots the kernel code on vCPU 0 */
 int udf_vcpus_stop(int timeout_ms);		/* 0, or -ETIMEDOUT when one does not get idle */
 uint64_t udf_host_now(void);
+struct timespec udf_after_ms(unsigned int ms);	/* from now on, for pthread_cond_timedwait() */
 void udf_timer_arm(struct udf_vcpu *vcpu, uint64_t when);
 
 /* enter.S: run ENTRY(ARG) on the kernel stack whose top is STACK; returns when udf_vcpu_leave() is called. */
