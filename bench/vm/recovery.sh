@@ -15,7 +15,6 @@ for ((i = 0; i < 5; i++)); do
 	echo 1 >/sys/bus/pci/devices/0000:01:00.0/reset
 	echo "$start $EPOCHREALTIME" | awk '{ printf "reset ms=%.1f\n", ($2 - $1) * 1000 }'
 done
-mkdir -p /run/udf /run/state
 cat >/run/udf.conf <<CONF
 [port disks]
 device = pci:class=0108
@@ -24,12 +23,10 @@ backoff-max = 0.001
 failures = 1000
 ${4:+cpus = $4}
 CONF
-UDF_KERNEL_ROOT=$UDF_BUILD/kernel/root "$UDF_BUILD/udfd" --config /run/udf.conf --state-dir /run/state 2>>udfd.log &
-udfd=$!
-trap 'tail -n 40 udfd.log' ERR
+trap 'tail -n 40 /run/udfd.log' ERR
+vm_udfd
 udf=$UDF_BUILD/udf
 port=disks-0000:01:00.0
-vm_until 20 "$udf" ports >/dev/null
 "$udf" start $port || :
 vm_until 30 test -b $bench_disk
 # another process stands by: it has booted, and has nothing more to do
