@@ -4,7 +4,8 @@
  *
  *	UDF_PORT_BLOCK_DISK	no disk of this name ---> new: added, scanned for partitions
  *				one that waits ---------> the same? coupled: what has waited is issued
- *	end of the session	uncoupled: in flight, once the device is quiet -> to be issued again, or EIO
+ *	end of the session	uncoupled: in flight, once the device is quiet -> to be issued again, or EIO;
+ *				removed if its partitions are still looked for
  *	wait_ms later		still uncoupled: EIO, until it is coupled
  *	UDF_PORT_BLOCK_GONE, unbinding		removed
  */
@@ -19,7 +20,7 @@
 #include "block.h"
 #include "compat.h"
 
-/* ---- waiting and failing; with the block's lock ---- */
+/* ---- waiting, failing, going; with the block's lock ---- */
 
 /* Let the queue run again, for better or worse. */
 static void resume(struct udf_disk *d)
@@ -56,6 +57,18 @@ static bool fail_waiting(struct udf_block *b)
 		any = true;
 	}
 	return any;
+}
+
+static void remove_disk(struct udf_disk *d)
+{
+	struct udf_block *b = d->block;
+
+	list_move(&d->list, &b->leaving);
+	b->nr_disks--;
+	WRITE_ONCE(d->dead, true);
+	WRITE_ONCE(d->id, 0);
+	resume(d);
+	queue_work(b->wq, &d->remove);
 }
 
 static void on_expire(struct work_struct *work)
@@ -299,9 +312,16 @@ void udf_block_stop(struct udf_port *port)
 	mutex_unlock(&b->lock);
 }
 
+/* Whether anybody can know of the disk: not while its partitions are looked for. */
+static bool is_announced(const struct udf_disk *d)
+{
+	return d->disk && disk_live(d->disk) && !dev_get_uevent_suppress(disk_to_dev(d->disk));
+}
+
 void udf_block_end(struct udf_port *port)
 {
 	struct udf_block *b = port->block;
+	struct udf_disk *d, *next;
 	bool fail = !port->bound;
 	unsigned int i;
 
@@ -311,6 +331,10 @@ void udf_block_end(struct udf_port *port)
 	fail |= b->fail;
 	for (i = 0; i < b->nr_queues; i++)
 		udf_queue_take_back(&b->queue[i], fail);
+	/* Looking for partitions would wait, too, and so would every sync() of the machine; whoever announces it next begins anew. */
+	list_for_each_entry_safe(d, next, &b->disks, list)
+		if (!is_announced(d))
+			remove_disk(d);
 	if (fail)
 		fail_waiting(b);
 	else if (b->coupled && b->wait_ms)
@@ -399,19 +423,6 @@ static void name_disk(struct udf_disk *d, struct gendisk *disk)
 	set_disk_ro(disk, d->is.flags & UDF_PORT_DISK_READ_ONLY);
 	if (d->is.flags & UDF_PORT_DISK_REMOVABLE)
 		disk->flags |= GENHD_FL_REMOVABLE;
-}
-
-/* With the block's lock. */
-static void remove_disk(struct udf_disk *d)
-{
-	struct udf_block *b = d->block;
-
-	list_move(&d->list, &b->leaving);
-	b->nr_disks--;
-	WRITE_ONCE(d->dead, true);
-	WRITE_ONCE(d->id, 0);
-	resume(d);
-	queue_work(b->wq, &d->remove);
 }
 
 /* Allocating a disk may wait for requests of the others, since they share the tags. */

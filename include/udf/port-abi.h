@@ -433,7 +433,8 @@ struct udf_port_block_eventfd {
  * @reserved: 0
  *
  * The block device stays until UDF_PORT_BLOCK_GONE or until the port is unbound: its requests wait while no process has announced it. It
- * shows up soon after the call, and is read for partitions. -EEXIST: @name is announced already, by another id. -EMFILE: UDF_PORT_DISKS_MAX.
+ * shows up soon after the call, and is read for partitions; if the session ends before that is done, the disk is removed. -EEXIST: @name is
+ * announced already, by another id. -EMFILE: UDF_PORT_DISKS_MAX.
  * -EOPNOTSUPP: the module has no zoned disks with this kernel; or a zoned disk's size has changed, which has no effect.
  */
 struct udf_port_block_disk {

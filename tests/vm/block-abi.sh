@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# serial
 # timeout: 300
 # variants: plain iommu
 #
@@ -142,8 +141,25 @@ vm_until 10 test ! -e $dev
 wait $pid
 rmmod udf_port
 
-# whoever dies while its disk is scanned for partitions, and whose successor has another one: neither scan keeps the port
+# whoever dies while its disk is scanned for partitions takes it along: nobody has seen it, and a scan that waits is one that each sync() waits for
+printf 'label: gpt\n,8M\n' | sfdisk -q /run/disk
 ramdisk_load
+for limit in '' wait=200 fail=1; do
+	# shellcheck disable=SC2086 # or none
+	start hold $port /run/disk $limit
+	vm_until 10 grep -q took said
+	end
+	vm_until 10 test ! -e $sys
+	sync
+done
+start serve $port /run/disk
+vm_until 10 test -b ${dev}p1
+end
+state waiting
+
+# whose successor has another disk: neither scan keeps the port
+vm_unbind 0000:01:00.0
+vm_bind 0000:01:00.0
 start hold $port /run/disk
 vm_until 10 grep -q took said
 end
