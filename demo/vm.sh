@@ -18,7 +18,7 @@ vm_memory=3072
 vm_drivers
 vm_show
 for card in "${cards[@]}"; do vm_card "card$card" ${#ports[@]} 64M; done
-[ -n "${UDF_VM-}" ] || echo "UDF demo: booting Debian's kernel $(cat "$UDF_BUILD/kernel/release") in a virtual machine (QEMU without KVM, 2 CPUs)"
+[ -n "${UDF_VM-}" ] || echo "UDF demo: booting Debian's kernel $(cat "$UDF_BUILD/kernel/release") in a virtual machine (QEMU without KVM, 2 CPUs that take turns)"
 vm_start "$@"
 
 set -u

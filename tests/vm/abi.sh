@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# serial
 # timeout: 180
 # long-timeout: 7200
 # variants: plain iommu

@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# serial
 # timeout: 200
 # more variants: plain iommu
 #

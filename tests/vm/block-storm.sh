@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# serial
 # timeout: 480
 # long-timeout: 3600
 # variants: plain iommu

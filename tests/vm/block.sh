@@ -7,6 +7,8 @@
 # A block device, as every user of one finds it: its limits are those of the stock driver's for the same device; data at all depths and
 # sizes, direct and buffered; discard, zeroes, flushes; system calls that must be refused. block.bash tells of the second argument.
 . "${UDF_TOP:-.}/tests/vm/block.bash"
+# one driver process, which stays: processors that run at the same time, then
+vm_threads=multi
 vm_nvme a 128M
 vm_start "$@"
 

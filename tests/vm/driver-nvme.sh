@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# serial
 # timeout: 240
 # variants: plain
 # more variants: iommu

@@ -1,13 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# serial
 # timeout: 240
 # variants: plain
 #
 # The modules of tests/modules in the stock kernel itself: what they expect of a driver process is what a kernel does. Their headers say
-# with which parameters (see tests/modules/run.sh); what is meant to kill or to warn is left out here. So is static_keys: the machine
-# hangs under TCG while code is patched that both CPUs execute. And grow: it wants more memory than there is.
-left_out=' static_keys grow '
+# with which parameters (see tests/modules/run.sh); what is meant to kill or to warn is left out here. So is grow: it wants more
+# memory than there is.
+left_out=' grow '
 . "${UDF_TOP:-.}/tests/vm/vm.sh"
 # as in a driver process
 vm_kernel preempt=full
