@@ -13,9 +13,9 @@ modprobe nbd nbds_max=1
 modprobe -a sd_mod target_core_user tcm_loop
 
 # NBD
-nbdkit -f -U /run/nbd.sock null 1G &
+nbdkit -f -U /run/nbd.sock --pidfile /run/nbd.pid null 1G &
 nbdkit=$!
-vm_until 20 test -S /run/nbd.sock
+vm_until 20 test -s /run/nbd.pid
 "$bench/nbd" /dev/nbd0 /run/nbd.sock &
 nbd=$!
 vm_until 20 grep -q 2097152 /sys/block/nbd0/size

@@ -22,9 +22,9 @@ start_driver() {
 	driver=$!
 }
 
-# The predecessor's QEMU ends a moment after it, and has the image locked until then.
+# The predecessor's QEMU ends a moment after it, and has the image locked until the last of its threads has.
 wait_for_image() {
-	until ! find /proc/[0-9]*/fd -lname "$dir/disk.img" 2>/dev/null | grep -q .; do :; done
+	until qemu-io -f raw -c quit disk.img >/dev/null 2>&1; do :; done
 }
 
 truncate -s 64M disk.img
@@ -36,7 +36,7 @@ done
 "$UDF_BUILD/udf" disks --port ./driver | grep -q '^nvme0n1  *64 MiB' || complain 'udf disks does not show the disk'
 nbdkit -f -U "$dir/s" --pidfile pid "$UDF_BUILD/nbdkit-udf-plugin.so" port="$dir/driver" >nbdkit.log 2>&1 &
 server=$!
-until [ -S s ]; do
+until [ -s pid ]; do		# nbdkit listens
 	kill -0 $server 2>/dev/null || { cat nbdkit.log; exit 1; }
 done
 uri="nbd+unix:///?socket=$dir/s"

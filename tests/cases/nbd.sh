@@ -15,7 +15,7 @@ truncate -s 64M disk.img
 head -c 24M /dev/urandom >source
 nbdkit -f -U "$dir/s" --pidfile pid "$UDF_BUILD/nbdkit-udf-plugin.so" device=qemu:nvme,serial=a drive="$dir/disk.img" cpus=2 >log 2>&1 &
 server=$!
-until [ -S s ]; do		# nbdkit makes it when it is ready, or ends
+until [ -s pid ]; do		# nbdkit writes it when it listens, which it does not yet when its socket is there
 	kill -0 $server 2>/dev/null || { cat log; exit 1; }
 done
 uri="nbd+unix:///?socket=$dir/s"
