@@ -108,6 +108,26 @@ void kapi_oops(const char *why, struct host_frame *frame)
 	show_stack_regs(regs);
 }
 
+/*
+ * Replaces arch/x86/kernel/apic/hw_nmi.c: arch_trigger_cpumask_backtrace(), which RCU's report of a stall calls. Nothing reaches a vCPU that has
+ * interrupts off: what its task is can be said from without.
+ */
+void arch_trigger_cpumask_backtrace(const struct cpumask *mask, bool exclude_self)
+{
+	unsigned int this = get_cpu(), cpu;
+
+	for_each_cpu(cpu, mask) {
+		if (cpu == this && exclude_self)
+			continue;
+		pr_info("task of vCPU %u:\n", cpu);
+		if (cpu == this)
+			dump_stack();
+		else
+			sched_show_task(per_cpu(current_task, cpu));
+	}
+	put_cpu();
+}
+
 /* Replaces kernel/panic.c: panic(). */
 void panic(const char *fmt, ...)
 {
