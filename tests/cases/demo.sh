@@ -3,7 +3,7 @@
 #
 # The demonstration passes, and leaves neither a process (the runner looks for those) nor a file; nor does it when it is interrupted.
 #
-# timeout: 600
+# timeout: 360
 # serial
 set -u
 
@@ -13,6 +13,7 @@ mkdir -p "$TMPDIR"
 trap 'rm -rf "$TMPDIR"' EXIT
 
 fail() { cat out; echo "FAILED: $*"; exit 1; }
+trap 'fail "time is over"' TERM
 
 "$UDF_TOP/demo/demo.sh" "$UDF_BUILD" >out 2>&1 &
 pid=$!

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A queue that is 64 deep all the time, for a minute, half of it on each number of vCPUs (four with UDF_LONG=1): everything verified, never a pause, and
- * memory that does not grow, neither the process's nor what the kernel code has taken from its page allocator.
+ * A queue that is 64 deep all the time, for a minute, half of it on each number of vCPUs (four with UDF_LONG=1): everything verified, never
+ * a stall (load_look()), and memory that does not grow, neither the process's nor what the kernel code has taken from its page allocator.
  */
 #include "load.h"
 
 #define SIZE		(64ull << 20)
-#define PAUSE_MAX_S	5.0
 #define GROWTH_KIB	1024
 
 /* The worst of what a quarter of the run showed. */
@@ -60,8 +59,6 @@ static void run(const char *cpus, double seconds)
 	CHECK_OK(udf_close(udf));
 	load_report(&l);
 	printf("longest pause %.2f s\n", w.longest);
-	if (w.longest > PAUSE_MAX_S)
-		FAIL("nothing completed for %.1f s", w.longest);
 	if (f[3].private_max > f[1].private_max + GROWTH_KIB)
 		FAIL("the process has grown by %ld KiB", f[3].private_max - f[1].private_max);
 	if (f[3].free_min < f[1].free_min - GROWTH_KIB)

@@ -472,8 +472,11 @@ static inline void load_start(struct load *l, struct udf_queue *queue, unsigned 
 
 struct load_watch {
 	unsigned long seen;
-	double since, longest;		/* seconds without a completion */
+	double last, quiet, longest;	/* seconds: when the last look was; without a completion */
 };
+
+/* A longer time between two looks is the machine's, which may stand still for minutes: not all of it counts. */
+#define LOAD_LOOK_S	0.1
 
 /* What the vCPUs, the tasks and the requests are doing, for who has to find out why they do nothing. */
 static inline void load_show(struct load *l)
@@ -492,14 +495,13 @@ static inline void load_show(struct load *l)
 static inline void load_look(struct load *l, struct load_watch *w)
 {
 	unsigned long done = atomic_load(&l->done);
-	double now = test_now();
+	double now = test_now(), since = w->last ? now - w->last : 0;
 
-	if (done != w->seen || !w->since) {
-		w->seen = done;
-		w->since = now;
-	}
-	if (now - w->since > w->longest)
-		w->longest = now - w->since;
+	w->last = now;
+	w->quiet = done == w->seen ? w->quiet + (since < LOAD_LOOK_S ? since : LOAD_LOOK_S) : 0;
+	w->seen = done;
+	if (w->quiet > w->longest)
+		w->longest = w->quiet;
 	if (w->longest > LOAD_STALL_S) {
 		load_show(l);
 		FAIL("stalled: nothing completed for %.0f s after %lu requests", w->longest, done);

@@ -94,6 +94,44 @@ vm_fail() {
 	exit 1
 }
 
+# vm_watch: shortly before the runner ends the case, make the guest say what it is waiting for. It is asked by an NMI, which needs neither its timers
+# nor its files; unknown_nmi_panic and panic_print do the rest.
+vm_spare=15
+vm_watch() {
+	local left=$((UDF_TEST_END - EPOCHSECONDS - vm_spare))
+
+	[ $left -gt 0 ] || return
+	trap 'kill $!' TERM
+	sleep $left &
+	wait $! || return
+	: >late
+	echo nmi >host.in
+}
+
+# What each task of the guest did at the end, a line for those who did the same: how many, names, state, and from where it was called.
+vm_tasks() {			# CONSOLE LOG
+	awk '
+	function done() {
+		# of the kernel, only who is in the midst of something
+		if (name != "" && (calls != ":" || state ~ /PID/) && (parent != 2 || state != "S" && state != "I")) print name, state, calls
+		name = ""
+	}
+	{ sub(/^\[ *[0-9.]+\] ?/, "") }
+	/^(NMI backtrace for cpu|CPU: )/ { done(); name = "CPU"; state = $0; calls = ":"; parent = 0; n = 0 }
+	/^task:/ {
+		done()
+		name = substr($0, 6, 15); sub(/ *$/, "", name)
+		match($0, /state:[A-Z]/); state = substr($0, RSTART + 6, 1)
+		match($0, /ppid:[0-9]+/); parent = substr($0, RSTART + 5, RLENGTH - 5) + 0
+		calls = ":"; n = 0
+	}
+	/^RIP: 0010:/ { sub(/^RIP: 0010:/, " "); if (name != "") $0 = " " $1 }
+	/^ [a-z_][A-Za-z0-9_.]*\+0x/ && !/^ (__schedule|schedule|schedule_timeout|__switch_to)\+/ {
+		if (n++ < 6) { sub(/\+.*/, ""); calls = calls (n > 1 ? " <" : "") $0 }
+	}
+	END { done() }' "$1" | sort | uniq -c | sort -rn | cut -c 1-200
+}
+
 # What the guest has left behind, judged.
 vm_judge() {			# SHARE
 	local status taint
@@ -101,6 +139,11 @@ vm_judge() {			# SHARE
 	[ -n "$vm_live" ] || sed 's/^/guest: /' "$1/output" 2>/dev/null
 	status=$(cat "$1/status" 2>/dev/null)
 	taint=$(cat "$1/taint" 2>/dev/null)
+	if [ -e late ] && [ -z "$status" ]; then
+		echo "--- time is nearly over; the guest's tasks (all of it: console.log in the work folder):"
+		vm_tasks console.log
+		vm_fail "the case does not end in its time"
+	fi
 	# without dmesg (the guest died) the console has at least what was serious
 	if cat "$1/dmesg" console.log 2>/dev/null | grep -E "$vm_bad" | grep -Ev "${vm_allowed:-^$}" | sort -u | head -n 20 | sed 's/^/log: /' | grep .; then
 		echo "--- the last of the kernel's log"
@@ -114,7 +157,7 @@ vm_judge() {			# SHARE
 }
 
 vm_boot() {			# ARGUMENT...
-	local build=$UDF_BUILD share=$UDF_WORK/share append name value qemu died=0 khz
+	local build=$UDF_BUILD share=$UDF_WORK/share append name value qemu watch='' died=0 khz
 
 	[ -s "$build/vm/initrd" ] || vm_fail "the virtual machine is not built: make vm"
 	mkdir -p "$share"
@@ -132,8 +175,12 @@ vm_boot() {			# ARGUMENT...
 	# the second processor would measure its delays all the same: lpj are the counts of a jiffy of 4 ms
 	khz=$("$build/vm/tsc")
 	append+=" random.trust_cpu=on log_buf_len=4M tsc_early_khz=$khz lpj=$((khz * 4))$vm_append"
+	# tasks, timers and all processors
+	append+=" unknown_nmi_panic panic_print=0x45"
 	[ "${1-}" != iommu ] || append+=" intel_iommu=on"
 	cd "$UDF_WORK" || exit 1
+	rm -f host.in host.out
+	mkfifo host.in host.out
 	# Devices of the machine itself come first: the numbers of the others are then the same in all variants.
 	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -M q35 -accel tcg,thread=$vm_threads -cpu "$vm_cpu" \
 		-m "$vm_memory" -smp "$vm_smp" -kernel "$build/vm/vmlinux.elf" -initrd "$build/vm/initrd" -append "$append" \
@@ -141,14 +188,16 @@ vm_boot() {			# ARGUMENT...
 		-chardev file,id=console,path=console.log -serial chardev:console \
 		-chardev socket,id=monitor,path=monitor,server=on,wait=off -mon chardev=monitor,mode=readline \
 		-chardev socket,id=line,path=monitor -serial chardev:line \
+		-chardev pipe,id=host,path=host -mon chardev=host,mode=readline \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
 		-device virtio-9p-pci,fsdev=root,mount_tag=hostroot,addr=2 \
 		-fsdev local,id=share,path=share,security_model=none -device virtio-9p-pci,fsdev=share,mount_tag=share,addr=3 \
 		"${vm_args[@]}" </dev/null &
 	qemu=$!
+	[ -z "${UDF_TEST_END-}" ] || { vm_watch 2>/dev/null & watch=$!; }
 	# shellcheck disable=SC2064 # now
-	trap "kill -KILL $qemu 2>/dev/null" EXIT
+	trap "kill $watch 2>/dev/null; kill -KILL $qemu 2>/dev/null" EXIT
 	# it ends by itself when QEMU has
 	[ -z "$vm_live" ] || { : >"$share/output"; tail -f -n +1 --pid=$qemu "$share/output"; }
 	wait $qemu || died=$?
