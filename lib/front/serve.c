@@ -4,9 +4,12 @@
  *
  * Each has a thread, which sleeps while all goes well: requests and completions do not pass here, but for the doorbell of a vCPU that
  * sleeps. An application that ends, or does not keep to the protocol, has its rings detached (the kernel world completes what is
- * in flight first), then its disks closed, then its memory taken from the device, and last its lease closed.
+ * in flight first), then its disks closed, then its memory taken from the device, and last its lease closed. Whoever comes then is not
+ * answered before.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +25,8 @@
 
 struct udf_server {
 	pthread_mutex_t lock;			/* the list, domains */
-	struct udf_client *clients;
+	struct udf_client *clients;		/* the latest first */
+	pthread_cond_t gone;			/* one of them has ended */
 	bool domain[HOST_FRONT_DOMAINS];
 	int stop, changed;			/* eventfds; the latter is watched for edges */
 	bool stopping;
@@ -121,12 +125,47 @@ static void client_close(struct udf_client *c)
 	c->told = NULL;
 }
 
+/* Whether requests of an application that has ended may still be in flight. With the lock, so that its socket is not closed meanwhile. */
+static bool is_leaving(const struct udf_client *c)
+{
+	struct pollfd p = { .fd = c->sock, .events = POLLRDHUP };
+
+	return !c->released && poll(&p, 1, 0) > 0;
+}
+
+/*
+ * Whoever takes over from an application that was killed writes where that one had writes in flight: they must not come later. So those that
+ * had ended before C came are waited for, not those that run beside it.
+ */
+static void wait_for_leaving(struct udf_client *c)
+{
+	struct udf_server *s = c->server;
+	struct udf_client *other;
+	bool told = false;
+
+	pthread_mutex_lock(&s->lock);
+	for (other = c->next; other && !s->stopping && !atomic_load(&c->udf->lost);) {
+		if (!is_leaving(other)) {
+			other = other->next;
+			continue;
+		}
+		if (other->ended && !told)
+			udf_log_error("requests of an application that has ended do not end: no other one can attach until the driver is restarted");
+		told |= other->ended;
+		pthread_cond_wait(&s->gone, &s->lock);
+		other = c->next;	/* it may be off the list */
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
 static void *client_thread(void *arg)
 {
 	struct udf_client *c = arg;
 	struct epoll_event events[4];
 	int err = 0, n, i;
+	bool all;
 
+	wait_for_leaving(c);
 	while (!err) {
 		n = epoll_wait(c->epoll, events, 4, -1);
 		for (i = 0; i < n && !err; i++)
@@ -135,11 +174,13 @@ static void *client_thread(void *arg)
 	if (err == -EPROTO)
 		udf_log_notice("an attached application does not keep to the protocol: it is cut off");
 	shutdown(c->sock, SHUT_RDWR);
-	c->released = udf_client_release(c);
-	if (c->released)
-		client_close(c);
+	all = udf_client_release(c);
 	pthread_mutex_lock(&c->server->lock);
+	if (all)
+		client_close(c);
+	c->released = all;
 	c->ended = true;
+	pthread_cond_broadcast(&c->server->gone);
 	pthread_mutex_unlock(&c->server->lock);
 	return NULL;
 }
@@ -180,6 +221,7 @@ static struct udf_server *server_new(void)
 	if (!s)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->gone, NULL);
 	s->domain[0] = true;	/* this process's own application */
 	s->domain[UDF_BLOCK_DOMAIN] = true;
 	s->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -193,6 +235,7 @@ static void server_free(struct udf_server *s)
 		close(s->stop);
 	if (s->changed >= 0)
 		close(s->changed);
+	pthread_cond_destroy(&s->gone);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -344,6 +387,7 @@ void udf_serve_stop(struct udf *udf)
 		return;
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
+	pthread_cond_broadcast(&s->gone);
 	pthread_mutex_unlock(&s->lock);
 	eventfd_write(s->stop, 1);
 	for (c = s->clients; c; c = c->next)	/* nobody adds or takes any more */

@@ -30,6 +30,7 @@ static struct {
 	pthread_cond_t kicked;
 	struct udf_driver *driver;
 	bool hold, stop;
+	bool hold_detach;	/* requests of a ring do not end */
 	unsigned int some;	/* to serve although on hold */
 	int fail;
 	struct ring {
@@ -65,7 +66,7 @@ static struct {
 
 void fake_reset(void)
 {
-	fake.hold = fake.stop = fake.garbage = false;
+	fake.hold = fake.hold_detach = fake.stop = fake.garbage = false;
 	fake.fail = 0;
 	fake.indirect = fake.opens = fake.some = 0;
 	fake.loaded[0] = 0;
@@ -83,6 +84,14 @@ static void set_and_kick(void *field, const void *value, size_t len)
 	pthread_mutex_lock(&fake.lock);
 	memcpy(field, value, len);
 	pthread_cond_signal(&fake.kicked);
+	pthread_mutex_unlock(&fake.lock);
+}
+
+void fake_hold_detach(bool hold)
+{
+	pthread_mutex_lock(&fake.lock);
+	fake.hold_detach = hold;
+	pthread_cond_broadcast(&fake.kicked);
 	pthread_mutex_unlock(&fake.lock);
 }
 
@@ -399,6 +408,8 @@ static long command(struct host_front_command *c)
 	case HOST_FRONT_ATTACH:
 		return attach(c);
 	case HOST_FRONT_DETACH:
+		while (fake.hold_detach)
+			pthread_cond_wait(&fake.kicked, &fake.lock);
 		fake.ring[c->queue - 1].used = false;
 		return 0;
 	case HOST_FRONT_OPEN:

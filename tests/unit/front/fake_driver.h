@@ -14,6 +14,8 @@
 void fake_reset(void);
 /* Serve no requests from now on (HOLD), or again. */
 void fake_hold(bool hold);
+/* Have detaching a ring wait, as it does for requests in flight. */
+void fake_hold_detach(bool hold);
 /* While on hold: serve the next N. */
 void fake_serve(unsigned int n);
 /* Requests that are not yet served fail with ERR. */

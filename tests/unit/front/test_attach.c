@@ -544,6 +544,36 @@ static void test_bad_requests(void **state)
 	close(sock);
 }
 
+/* An application has ended, its requests have not: the next one is answered when they have, and who is there already at once. */
+static void test_takes_over(void **state)
+{
+	struct udf_msg hello = { .type = UDF_MSG_HELLO, .hello = { .magic = UDF_PROTO_MAGIC, .version = UDF_PROTO_VERSION } };
+	struct udf_msg queue = { .type = UDF_MSG_QUEUE_ADD, .queue = { .len = 16384 } }, stats = { .type = UDF_MSG_STATS };
+	int there = raw_hello(), gone = raw_hello(), next, fd = sealed(16384, F_SEAL_SHRINK), lease = eventfd(0, EFD_CLOEXEC);
+	void *map = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct pollfd p = { .events = POLLIN };
+	struct udf_ring ring;
+	int early, other;
+
+	assert_int_equal(udf_ring_create(&ring, map, 16384, 64), 0);
+	assert_int_equal(raw_call(gone, &queue, fd), 0);
+	fake_hold_detach(true);
+	close(gone);
+	p.fd = next = raw_connect();
+	assert_int_equal(udf_msg_send(next, &hello, lease, 0), 0);
+	early = poll(&p, 1, 200);
+	other = raw_call(there, &stats, -1);
+	fake_hold_detach(false);
+	assert_int_equal(early, 0);
+	assert_int_equal(other, 0);
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	close(next);
+	close(there);
+	munmap(map, 16384);
+	close(fd);
+	close(lease);
+}
+
 /* Descriptors that nobody asked for do not pile up. */
 static void test_stray_descriptors(void **state)
 {
@@ -624,7 +654,7 @@ int main(void)
 		CASE(test_bad_memory),
 		CASE(test_bad_rings),
 		CASE(test_bad_requests),
-		CASE(test_stray_descriptors),
+		CASE(test_takes_over), CASE(test_stray_descriptors),
 		CASE(test_bad_driver),
 	};
 

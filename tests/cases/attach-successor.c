@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An application is killed with 512 MiB of writes in flight, all to the same place; another one attaches at once, writes there by another
+ * vCPU, and reads what it has written, again and again: no write of the first one's comes later. If the driver let it do so before those have
+ * ended, this would fail two times in three on a machine with other work, seldom on one without; test_takes_over() always does.
+ */
+#include "attach-test.h"
+#include "load.h"
+
+#define SIZE	(4ul << 20)
+#define PIECE	(1ul << 20)
+#define DEPTH	512u
+#define READS	200u
+
+static struct driver driver = {
+	.args = { "--device", "qemu:nvme,serial=a", "--drive", "disk.img", "--cpus", "2", NULL },
+};
+
+static void ignore(void *arg, int result)
+{
+}
+
+/* Until it is killed. */
+static void first(int tell, int value)
+{
+	struct udf *udf = driver_attach(&driver, NULL);
+	struct udf_disk *disk = test_disk(udf);
+	void *buf = udf_buf_alloc(udf, PIECE);
+	struct udf_queue *q;
+
+	CHECK(buf);
+	memset(buf, value, PIECE);
+	CHECK_OK(udf_queue_open(udf, 1, DEPTH, 0, &q));
+	for (unsigned int i = 0; i < DEPTH; i++)
+		CHECK_OK(udf_write(q, disk, buf, PIECE, 0, 0, ignore, NULL));
+	CHECK(udf_poll(q, 1, -1) > 0);
+	CHECK_EQ(write(tell, "", 1), 1);
+	pause();
+}
+
+static void kill_first(int value)
+{
+	int fds[2];
+	pid_t pid;
+	char c;
+
+	CHECK(!pipe(fds));
+	fflush(NULL);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(fds[0]);
+		first(fds[1], value);
+		_exit(1);
+	}
+	close(fds[1]);
+	CHECK_EQ(read(fds[0], &c, 1), 1);
+	close(fds[0]);
+	kill(pid, SIGKILL);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+static void second(int value, int before)
+{
+	struct udf *udf = driver_attach(&driver, NULL);
+	struct udf_disk *disk = test_disk(udf);
+	unsigned char *buf = udf_buf_alloc(udf, 4096);
+
+	struct udf_queue *q;
+
+	CHECK(buf);
+	memset(buf, value, 4096);
+	CHECK_OK(udf_queue_open(udf, 0, 4, 0, &q));
+	CHECK_OK(udf_pwrite(q, disk, buf, 4096, 0, 0));
+	for (unsigned int i = 0; i < READS; i++) {
+		CHECK_OK(udf_pread(q, disk, buf, 4096, 0));
+		if (buf[0] != value)
+			FAIL("read %u: %#x, not %#x, which was written; %#x are of the application before", i, buf[0], value, before);
+	}
+	CHECK_OK(udf_close(udf));
+}
+
+int main(void)
+{
+	test_file("disk.img", SIZE);
+	driver_start(&driver);
+	for (int i = 0; i < 20; i++) {
+		kill_first(0x10 + i);
+		second(0x80 + i, 0x10 + i);
+	}
+	driver_kill(&driver, SIGTERM);
+	driver_no_complaints();
+	return 0;
+}
