@@ -9,7 +9,7 @@
  *
  * An application's buffers and rings lie in memory of its own, which the device and the driver's kernel code are given access to: data
  * is not copied. It cannot name other memory than its own in a request. Whatever it sends, or when it ends, concerns it alone.
- * An application that attaches when another one has ended, however it ended, is answered when no request of that one is in flight any more.
+ * An application that attaches when another one has ended, however it ended, is answered when no write of that one is in flight any more.
  */
 #ifndef UDF_SERVE_H
 #define UDF_SERVE_H

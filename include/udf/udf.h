@@ -29,8 +29,8 @@
  *   never performed again, so that this is not noticed. What was written and completed but not flushed when the driver
  *   ended is in the device or its cache, which a reset of the device does not empty; a flush that was outstanding is issued again and covers
  *   it. As with a kernel's driver, only a loss of power loses it.
- * - udf_open() waits until the requests of applications that have ended before, even by SIGKILL, are no longer in flight: none of their writes
- *   comes later than this one's. What an application that is still attached has in flight is between the two.
+ * - udf_open() waits until the writes (discards, zeroes) of applications that have ended before, even by SIGKILL, are no longer in flight: none
+ *   of them comes later than this one's. What an application that is still attached has in flight is between the two.
  * - Nothing fails or is completed before the old driver and its device no longer reach this process's memory.
  * - Functions that need a driver for their own sake (opening disks and queues) block until there is one again.
  * - udf_reset(), udf_load(), udf_unload() and udf_modules() return -EOPNOTSUPP.

@@ -22,7 +22,9 @@ long kapi_front_command(struct host_front_command *c)
 	case HOST_FRONT_ATTACH:
 		return kapi_queue_attach(c);
 	case HOST_FRONT_DETACH:
-		return kapi_queue_detach(c->queue);
+		return kapi_queue_detach(c);
+	case HOST_FRONT_DRAIN:
+		return kapi_queue_drain(c->addr);
 	case HOST_FRONT_OPEN:
 		return kapi_disk_open(c->disk);
 	case HOST_FRONT_CLOSE:

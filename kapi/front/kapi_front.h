@@ -103,7 +103,8 @@ void kapi_disk_put_many(struct kapi_disk *d, unsigned int n);
 /* queue.c */
 void kapi_queues_init(void);
 int kapi_queue_attach(struct host_front_command *c);
-int kapi_queue_detach(unsigned long id);
+int kapi_queue_detach(struct host_front_command *c);
+int kapi_queue_drain(unsigned long handle);
 /* R is done: post its completion and reuse it. Any context. */
 void kapi_queue_complete(struct kapi_request *r, int result);
 /* Whether R may be polled for; if so it is, from now until its completion. Called by kapi_request_start(). */

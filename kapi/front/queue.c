@@ -95,6 +95,7 @@ static void put(struct kapi_queue *q, struct kapi_request *r, int result)
 
 	if (r->sqe.op == UDF_RING_ZONE_WHERE && !result)
 		value = r->sqe.length;
+	WRITE_ONCE(r->sqe.op, 0);	/* see writes() */
 	r->next = q->freed;
 	q->freed = r;
 	udf_ring_put_value(&q->ring, user_data, result, value);
@@ -583,12 +584,42 @@ int kapi_queue_attach(struct host_front_command *c)
 	return err;
 }
 
-int kapi_queue_detach(unsigned long id)
+/* Whether requests are in flight that change what is on a disk. */
+static bool writes(const struct kapi_queue *q)
 {
+	unsigned int i;
+
+	for (i = 0; i <= q->ring.mask; i++) {
+		unsigned int op = READ_ONCE(q->requests[i].sqe.op);
+
+		if (op && op != UDF_RING_READ && op != UDF_RING_FLUSH)
+			return true;
+	}
+	return false;
+}
+
+static void drain(struct kapi_queue *q)
+{
+	if (!atomic_dec_and_test(&q->in_flight))
+		wait_for_completion(&q->drained);
+	queue_free(q);
+}
+
+int kapi_queue_drain(unsigned long handle)
+{
+	if (!handle)
+		return -EINVAL;
+	drain((struct kapi_queue *)handle);
+	return 0;
+}
+
+int kapi_queue_detach(struct host_front_command *c)
+{
+	unsigned long id = c->queue;
 	unsigned int cpu = (id - 1) / HOST_FRONT_QUEUES, slot = (id - 1) % HOST_FRONT_QUEUES;
 	struct kapi_queue *q = NULL;
 
-	if (!id || id > HOST_CPUS_MAX * HOST_FRONT_QUEUES)
+	if (!id || id > HOST_CPUS_MAX * HOST_FRONT_QUEUES || c->flags & ~HOST_FRONT_WRITES)
 		return -EINVAL;
 	mutex_lock(&attach_lock);
 	q = cpus[cpu].queues[slot];
@@ -602,8 +633,13 @@ int kapi_queue_detach(unsigned long id)
 
 	wake_up_process(cpus[cpu].task);
 	wait_for_completion(&q->stopped);
-	if (!atomic_dec_and_test(&q->in_flight))
-		wait_for_completion(&q->drained);
-	queue_free(q);
+	if (!(c->flags & HOST_FRONT_WRITES)) {
+		drain(q);
+		return 0;
+	}
+	/* nobody is told of the last one: that would cost each request something, and this happens once in an application's life */
+	while (writes(q))
+		schedule_timeout_uninterruptible(1);
+	c->addr = (unsigned long)q;
 	return 0;
 }

@@ -137,9 +137,23 @@ static bool remove_queue(struct udf_client *c, struct udf_served_queue *q)
 
 	if (!q->mem)
 		return true;
+	if (q->leaving)
+		cmd = (struct host_front_command){ .op = HOST_FRONT_DRAIN, .addr = q->leaving };
 	if (udf_command(c->udf, &cmd))
 		return false;
 	unmap_ring(q);
+	return true;
+}
+
+static bool settle_queue(struct udf_client *c, struct udf_served_queue *q)
+{
+	struct host_front_command cmd = { .op = HOST_FRONT_DETACH, .flags = HOST_FRONT_WRITES, .queue = q->id };
+
+	if (!q->mem)
+		return true;
+	if (udf_command(c->udf, &cmd))
+		return false;
+	q->leaving = cmd.addr;
 	return true;
 }
 
@@ -268,6 +282,16 @@ int udf_client_message(struct udf_client *c, const struct udf_msg *m, int fd)
 	/* who asks reads the answer: a socket that is full of them is not libudf's */
 	err = udf_msg_send(c->sock, &reply, hello && !err ? c->doorbell : -1, MSG_DONTWAIT);
 	return err == -EAGAIN ? -EPROTO : err;
+}
+
+bool udf_client_settle(struct udf_client *c)
+{
+	bool all = true;
+	unsigned int i;
+
+	for (i = 0; i < UDF_PROTO_QUEUES; i++)
+		all &= settle_queue(c, &c->queue[i]);
+	return all;
 }
 
 bool udf_client_release(struct udf_client *c)

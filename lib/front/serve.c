@@ -4,8 +4,8 @@
  *
  * Each has a thread, which sleeps while all goes well: requests and completions do not pass here, but for the doorbell of a vCPU that
  * sleeps. An application that ends, or does not keep to the protocol, has its rings detached (the kernel world completes what is
- * in flight first), then its disks closed, then its memory taken from the device, and last its lease closed. Whoever comes then is not
- * answered before.
+ * in flight first), then its disks closed, then its memory taken from the device, and last its lease closed. Whoever comes then is
+ * answered when the writes among those requests are done.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,7 +26,7 @@
 struct udf_server {
 	pthread_mutex_t lock;			/* the list, domains */
 	struct udf_client *clients;		/* the latest first */
-	pthread_cond_t gone;			/* one of them has ended */
+	pthread_cond_t gone;			/* one of them is settled, or has ended */
 	bool domain[HOST_FRONT_DOMAINS];
 	int stop, changed;			/* eventfds; the latter is watched for edges */
 	bool stopping;
@@ -125,12 +125,12 @@ static void client_close(struct udf_client *c)
 	c->told = NULL;
 }
 
-/* Whether requests of an application that has ended may still be in flight. With the lock, so that its socket is not closed meanwhile. */
+/* Whether writes of an application that has ended may still be in flight. With the lock, so that its socket is not closed meanwhile. */
 static bool is_leaving(const struct udf_client *c)
 {
 	struct pollfd p = { .fd = c->sock, .events = POLLRDHUP };
 
-	return !c->released && poll(&p, 1, 0) > 0;
+	return !c->settled && poll(&p, 1, 0) > 0;
 }
 
 /*
@@ -150,7 +150,7 @@ static void wait_for_leaving(struct udf_client *c)
 			continue;
 		}
 		if (other->ended && !told)
-			udf_log_error("requests of an application that has ended do not end: no other one can attach until the driver is restarted");
+			udf_log_error("writes of an application that has ended do not end: no other one can attach until the driver is restarted");
 		told |= other->ended;
 		pthread_cond_wait(&s->gone, &s->lock);
 		other = c->next;	/* it may be off the list */
@@ -174,13 +174,18 @@ static void *client_thread(void *arg)
 	if (err == -EPROTO)
 		udf_log_notice("an attached application does not keep to the protocol: it is cut off");
 	shutdown(c->sock, SHUT_RDWR);
+	all = udf_client_settle(c);
+	pthread_mutex_lock(&c->server->lock);
+	c->settled = all;
+	pthread_cond_broadcast(&c->server->gone);
+	pthread_mutex_unlock(&c->server->lock);
 	all = udf_client_release(c);
 	pthread_mutex_lock(&c->server->lock);
 	if (all)
 		client_close(c);
 	c->released = all;
 	c->ended = true;
-	pthread_cond_broadcast(&c->server->gone);
+	pthread_cond_broadcast(&c->server->gone);	/* who waits for it in vain says so */
 	pthread_mutex_unlock(&c->server->lock);
 	return NULL;
 }

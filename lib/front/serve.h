@@ -19,6 +19,7 @@ struct udf_served_queue {
 	size_t len;
 	unsigned int cpu;
 	unsigned long id;		/* the kernel world's */
+	unsigned long leaving;		/* 0, or the kernel world's for what it has stopped taking from */
 	struct udf_ring view;		/* to see whether there is something; never taken from */
 	struct udf_waker waker;
 };
@@ -30,6 +31,7 @@ struct udf_client {
 	struct udf_client *next;
 	pthread_t thread;
 	bool ended;			/* the thread has; to be joined */
+	bool settled;			/* it has ended, and none of its writes is in flight */
 	bool released;			/* nobody uses anything of it any more */
 	int sock, epoll, doorbell, lease;
 	bool greeted;
@@ -50,7 +52,9 @@ int udf_client_message(struct udf_client *c, const struct udf_msg *m, int fd);
 int udf_client_news(struct udf_client *c);
 /* Make vCPUs look at rings that have something. */
 void udf_client_kick(struct udf_client *c);
-/* Give back all that it had. Returns whether that is all: false while the kernel world may still use some of it. */
+/* Take no more of its requests, and wait for its writes. Returns whether none is in flight. */
+bool udf_client_settle(struct udf_client *c);
+/* After that: give back all that it had. Returns whether that is all: false while the kernel world may still use some of it. */
 bool udf_client_release(struct udf_client *c);
 
 /* The table of disks has changed, or the port is lost. Any context of the host world, never blocks. */

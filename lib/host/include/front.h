@@ -71,6 +71,7 @@ struct host_front_table {
 enum host_front_op {
 	HOST_FRONT_ATTACH = 1,	/* take requests from RING (RING_SIZE bytes) on vCPU CPU; sets QUEUE. COOKIE goes to host_front_notify() */
 	HOST_FRONT_DETACH,	/* QUEUE: stop taking requests, wait until those in flight are completed, forget the ring */
+	HOST_FRONT_DRAIN,	/* the rest of a HOST_FRONT_DETACH with HOST_FRONT_WRITES, which has set ADDR */
 	HOST_FRONT_OPEN,	/* open DISK (an id), as open(2) of the block device does; counts */
 	HOST_FRONT_CLOSE,	/* undo one open */
 	HOST_FRONT_ALLOC,	/* a chunk of arena memory of at most ORDER; sets ADDR and ORDER. Zeroed */
@@ -92,6 +93,9 @@ enum host_front_op {
  */
 #define HOST_FRONT_GATHERED 4u
 
+/* HOST_FRONT_DETACH: wait only for requests that change what is on a disk, and set ADDR; HOST_FRONT_DRAIN does the rest. */
+#define HOST_FRONT_WRITES 8u
+
 /*
  * HOST_FRONT_MEM_ADD: the owner sees to it that the device reaches what its requests name, as a kernel does that maps the pages of each
  * request for the device. Then one region may be all of UDF_FOREIGN_SIZE from address 0 on: offsets in it are device addresses.
@@ -109,7 +113,7 @@ struct host_front_command {
 	unsigned int disk;
 	unsigned int order;		/* HOST_FRONT_ALLOC: 4 KiB << order, 8 ... HOST_FRONT_CHUNK_ORDER */
 	unsigned long addr;
-	unsigned int flags;		/* HOST_FRONT_ATTACH: HOST_FRONT_POLLED, _GATHERED; HOST_FRONT_MEM_ADD: HOST_FRONT_ANY */
+	unsigned int flags;		/* HOST_FRONT_ATTACH: HOST_FRONT_POLLED, _GATHERED; _DETACH: _WRITES; _MEM_ADD: _ANY */
 	unsigned int domain;		/* HOST_FRONT_ATTACH, too: whose ring it is */
 	unsigned int region;
 	unsigned long mem_size;		/* whole pages */

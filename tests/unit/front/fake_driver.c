@@ -411,7 +411,10 @@ static long command(struct host_front_command *c)
 		while (fake.hold_detach)
 			pthread_cond_wait(&fake.kicked, &fake.lock);
 		fake.ring[c->queue - 1].used = false;
+		c->addr = c->queue;
 		return 0;
+	case HOST_FRONT_DRAIN:
+		return c->addr ? 0 : -EINVAL;
 	case HOST_FRONT_OPEN:
 		fake.opens++;
 		return 0;

@@ -544,7 +544,7 @@ static void test_bad_requests(void **state)
 	close(sock);
 }
 
-/* An application has ended, its requests have not: the next one is answered when they have, and who is there already at once. */
+/* An application has ended, its writes have not: the next one is answered when they have, and who is there already at once. */
 static void test_takes_over(void **state)
 {
 	struct udf_msg hello = { .type = UDF_MSG_HELLO, .hello = { .magic = UDF_PROTO_MAGIC, .version = UDF_PROTO_VERSION } };
