@@ -88,6 +88,12 @@ struct kapi_request {
 	struct work_struct work;	/* for what may take long */
 };
 
+/* Whether requests of this operation change what is on a disk. */
+static inline bool kapi_op_writes(unsigned int op)
+{
+	return op != UDF_RING_READ && op != UDF_RING_FLUSH;
+}
+
 extern struct workqueue_struct *kapi_front_wq;
 
 /* disk.c */

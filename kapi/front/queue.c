@@ -592,7 +592,7 @@ static bool writes(const struct kapi_queue *q)
 	for (i = 0; i <= q->ring.mask; i++) {
 		unsigned int op = READ_ONCE(q->requests[i].sqe.op);
 
-		if (op && op != UDF_RING_READ && op != UDF_RING_FLUSH)
+		if (op && kapi_op_writes(op))
 			return true;
 	}
 	return false;

@@ -18,7 +18,7 @@ void blk_mq_submit_bio(struct bio *bio);
 
 static bool is_write(const struct kapi_request *r)
 {
-	return r->sqe.op != UDF_RING_READ && r->sqe.op != UDF_RING_FLUSH;
+	return kapi_op_writes(r->sqe.op);
 }
 
 /* The part of the disk that the request names: whole blocks, within the disk, and writable if need be. */

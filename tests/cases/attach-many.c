@@ -165,7 +165,7 @@ static void fairness(void)
 
 /* ---- killed under load ---- */
 
-static void load_until_killed(void)
+static void load_until_killed(int tell)
 {
 	struct udf *udf = driver_attach(&driver, NULL);
 	struct udf_disk *disk = test_disk(udf);
@@ -180,33 +180,8 @@ static void load_until_killed(void)
 	}
 	while (atomic_load(&l.done) < 100)
 		usleep(500);
-	CHECK_EQ(write(STDOUT_FILENO, ".", 1), 1);
+	CHECK_EQ(write(tell, ".", 1), 1);
 	load_run(&l, 60);
-}
-
-static void killed_applications(unsigned int n)
-{
-	while (n--) {
-		int pipe_fds[2];
-		pid_t pid;
-		char c;
-
-		CHECK(!pipe(pipe_fds));
-		fflush(NULL);
-		pid = fork();
-		if (!pid) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			dup2(pipe_fds[1], STDOUT_FILENO);
-			close(pipe_fds[0]);
-			load_until_killed();
-			_exit(1);
-		}
-		close(pipe_fds[1]);
-		CHECK_EQ(read(pipe_fds[0], &c, 1), 1);	/* it has begun */
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-		close(pipe_fds[0]);
-	}
 }
 
 /* ---- growth ---- */
@@ -282,7 +257,8 @@ int main(void)
 	driver_start(&driver);
 	two_loads();
 	fairness();
-	killed_applications(20);
+	for (unsigned int i = 0; i < 20; i++)
+		app_kill_at_work(load_until_killed);
 	come_and_go(200);
 	two_loads();
 	driver_kill(&driver, SIGTERM);

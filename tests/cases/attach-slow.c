@@ -46,22 +46,9 @@ int main(void)
 	struct udf_queue *q;
 	struct udf *udf;
 	double start, took;
-	int fds[2];
-	pid_t pid;
-	char c;
 
 	driver_start(&driver);
-	CHECK(!pipe(fds));
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		application(fds[1]);
-	}
-	close(fds[1]);
-	CHECK_EQ(read(fds[0], &c, 1), 1);
-	kill(pid, SIGKILL);
-	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	app_kill_at_work(application);
 	start = test_now();
 	udf = driver_attach(&driver, NULL);
 	disk = test_disk(udf);

@@ -6,7 +6,6 @@
  * tests/unit/front/test_attach.c always does.
  */
 #include "attach-test.h"
-#include "load.h"
 
 #define SIZE	(4ul << 20)
 #define PIECE	(1ul << 20)
@@ -21,8 +20,10 @@ static void ignore(void *arg, int result)
 {
 }
 
+static int first_value;
+
 /* Until it is killed. */
-static void first(int tell, int value)
+static void first(int tell)
 {
 	struct udf *udf = driver_attach(&driver, NULL);
 	struct udf_disk *disk = test_disk(udf);
@@ -30,7 +31,7 @@ static void first(int tell, int value)
 	struct udf_queue *q;
 
 	CHECK(buf);
-	memset(buf, value, PIECE);
+	memset(buf, first_value, PIECE);
 	CHECK_OK(udf_queue_open(udf, 1, DEPTH, 0, &q));
 	for (unsigned int i = 0; i < DEPTH; i++)
 		CHECK_OK(udf_write(q, disk, buf, PIECE, 0, 0, ignore, NULL));
@@ -39,35 +40,11 @@ static void first(int tell, int value)
 	pause();
 }
 
-static void kill_first(int value)
-{
-	int fds[2];
-	pid_t pid;
-	char c;
-
-	CHECK(!pipe(fds));
-	fflush(NULL);
-	pid = fork();
-	CHECK(pid >= 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(fds[0]);
-		first(fds[1], value);
-		_exit(1);
-	}
-	close(fds[1]);
-	CHECK_EQ(read(fds[0], &c, 1), 1);
-	close(fds[0]);
-	kill(pid, SIGKILL);
-	CHECK_EQ(waitpid(pid, NULL, 0), pid);
-}
-
-static void second(int value, int before)
+static void second(int value)
 {
 	struct udf *udf = driver_attach(&driver, NULL);
 	struct udf_disk *disk = test_disk(udf);
 	unsigned char *buf = udf_buf_alloc(udf, 4096);
-
 	struct udf_queue *q;
 
 	CHECK(buf);
@@ -77,7 +54,7 @@ static void second(int value, int before)
 	for (unsigned int i = 0; i < READS; i++) {
 		CHECK_OK(udf_pread(q, disk, buf, 4096, 0));
 		if (buf[0] != value)
-			FAIL("read %u: %#x, not %#x, which was written; %#x are of the application before", i, buf[0], value, before);
+			FAIL("read %u: %#x, not %#x, which was written; %#x are of the application before", i, buf[0], value, first_value);
 	}
 	CHECK_OK(udf_close(udf));
 }
@@ -87,8 +64,9 @@ int main(void)
 	test_file("disk.img", SIZE);
 	driver_start(&driver);
 	for (int i = 0; i < 40; i++) {
-		kill_first(0x10 + i);
-		second(0x80 + i, 0x10 + i);
+		first_value = 0x10 + i;
+		app_kill_at_work(first);
+		second(0x80 + i);
 	}
 	driver_kill(&driver, SIGTERM);
 	driver_no_complaints();

@@ -46,6 +46,30 @@ static inline void driver_exec(struct driver *d)
 	_exit(127);
 }
 
+/* Run WHAT in a process of its own, an application that writes a byte to TELL when it is at work; then kill it. */
+static inline void app_kill_at_work(void (*what)(int tell))
+{
+	int fds[2];
+	pid_t pid;
+	char c;
+
+	CHECK(!pipe(fds));
+	fflush(NULL);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(fds[0]);
+		what(fds[1]);
+		_exit(1);
+	}
+	close(fds[1]);
+	CHECK_EQ(read(fds[0], &c, 1), 1);
+	close(fds[0]);
+	kill(pid, SIGKILL);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+}
+
 static inline void driver_start(struct driver *d)
 {
 	CHECK(!d->pid);

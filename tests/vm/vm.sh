@@ -179,7 +179,7 @@ vm_boot() {			# ARGUMENT...
 	append+=" unknown_nmi_panic panic_print=0x45"
 	[ "${1-}" != iommu ] || append+=" intel_iommu=on"
 	cd "$UDF_WORK" || exit 1
-	rm -f host.in host.out
+	rm -f host.in host.out late
 	mkfifo host.in host.out
 	# Devices of the machine itself come first: the numbers of the others are then the same in all variants.
 	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -M q35 -accel tcg,thread=$vm_threads -cpu "$vm_cpu" \

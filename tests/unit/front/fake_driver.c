@@ -83,16 +83,13 @@ static void set_and_kick(void *field, const void *value, size_t len)
 {
 	pthread_mutex_lock(&fake.lock);
 	memcpy(field, value, len);
-	pthread_cond_signal(&fake.kicked);
+	pthread_cond_broadcast(&fake.kicked);
 	pthread_mutex_unlock(&fake.lock);
 }
 
 void fake_hold_detach(bool hold)
 {
-	pthread_mutex_lock(&fake.lock);
-	fake.hold_detach = hold;
-	pthread_cond_broadcast(&fake.kicked);
-	pthread_mutex_unlock(&fake.lock);
+	set_and_kick(&fake.hold_detach, &hold, sizeof(hold));
 }
 
 void fake_hold(bool hold)
@@ -447,7 +444,7 @@ long udf_driver_control(struct udf_driver *driver, enum host_command cmd, const 
 		return -EINVAL;
 	pthread_mutex_lock(&fake.lock);
 	ret = command(data);
-	pthread_cond_signal(&fake.kicked);
+	pthread_cond_broadcast(&fake.kicked);
 	pthread_mutex_unlock(&fake.lock);
 	return ret;
 }
@@ -455,7 +452,7 @@ long udf_driver_control(struct udf_driver *driver, enum host_command cmd, const 
 void udf_driver_kick(struct udf_driver *driver, unsigned int cpu)
 {
 	pthread_mutex_lock(&fake.lock);
-	pthread_cond_signal(&fake.kicked);
+	pthread_cond_broadcast(&fake.kicked);
 	pthread_mutex_unlock(&fake.lock);
 }
 

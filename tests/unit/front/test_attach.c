@@ -654,7 +654,8 @@ int main(void)
 		CASE(test_bad_memory),
 		CASE(test_bad_rings),
 		CASE(test_bad_requests),
-		CASE(test_takes_over), CASE(test_stray_descriptors),
+		CASE(test_takes_over),
+		CASE(test_stray_descriptors),
 		CASE(test_bad_driver),
 	};
 
